@@ -1,0 +1,34 @@
+import type { Actor } from './actor.ts'
+
+/**
+ * - `upload:create`: begin an upload at any door.
+ * - `upload:access`: read, resume or terminate one upload.
+ * - `media:manage`: everything of the media API.
+ * - `accounts:manage`: users and tokens.
+ */
+export type Permission =
+  | { action: 'upload:create' }
+  | { action: 'upload:access'; ownerId: number | null }
+  | { action: 'media:manage' }
+  | { action: 'accounts:manage' }
+
+/**
+ * The one place that decides who may do what. Pure.
+ *
+ * @param anonymousUploads ALLOW_ANONYMOUS_UPLOADS: whoever knows the id of an upload that belongs to
+ * nobody may go on with it.
+ */
+export function can(actor: Actor, permission: Permission, anonymousUploads: boolean): boolean {
+  switch (permission.action) {
+    case 'upload:create':
+      return actor.kind === 'user' || anonymousUploads
+    case 'upload:access':
+      if (permission.ownerId === null && anonymousUploads) return true
+      if (actor.kind === 'anonymous') return false
+      return actor.role !== 'user' || actor.id === permission.ownerId
+    case 'media:manage':
+      return actor.kind === 'user' && actor.role !== 'user'
+    case 'accounts:manage':
+      return actor.kind === 'user' && actor.role === 'admin'
+  }
+}

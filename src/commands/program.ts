@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { ConfigError, readConfig } from '../config.ts'
+import { describeError, type ErrorDescription } from '../telemetry/describe-error.ts'
+import { addAccountCommands } from './accounts.ts'
+import type { CommandContext } from './context.ts'
+import { CommandFailure, exitCodes } from './exit.ts'
+import { addFilesCommand } from './files.ts'
+import { serve } from './serve.ts'
+
+/**
+ * Runs `landfall` with these arguments and answers the exit code; undefined while a server runs.
+ * Without arguments it serves.
+ */
+export async function run(
+  args: readonly string[],
+  context: CommandContext,
+): Promise<number | undefined> {
+  let exitCode: number | undefined = exitCodes.ok
+  const program = createProgram(context, () => {
+    exitCode = undefined
+  })
+  try {
+    await program.parseAsync(args.length === 0 ? ['serve'] : [...args], { from: 'user' })
+    return exitCode
+  } catch (error) {
+    // Commander has printed what it has to say: help and the version end it as errors do.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
+    context.output.note(`landfall: ${messageOf(error)}`)
+    if (error instanceof ConfigError) return exitCodes.configuration
+    return error instanceof CommandFailure ? error.exitCode : exitCodes.failed
+  }
+}
+
+function createProgram(context: CommandContext, onServing: () => void): Command {
+  const program = new Command('landfall')
+    .description('An upload server: resumable uploads, each finished one a listed media file.')
+    .version(version())
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+  program
+    .command('serve')
+    .description('Serve until stopped (what landfall does without arguments).')
+    .action(async () => {
+      const { config, server } = await build(context)
+      await serve(server, config, context.output)
+      onServing()
+    })
+  program
+    .command('migrate')
+    .description('Bring the database up to date.')
+    .action(async () => {
+      const { server } = await build(context)
+      await server.close()
+      context.output.note('The database is up to date.')
+    })
+  program
+    .command('sweep')
+    .description('Expire and recover uploads once.')
+    .option('--json', 'print the counts as JSON')
+    .action(async (options) => {
+      const { server } = await build(context)
+      const counts = await server.sweep().finally(() => server.close())
+      const lines = Object.entries(counts).map(([name, count]) => `${name} ${count}`)
+      context.output.result(options.json ? JSON.stringify(counts) : lines.join('\n'))
+    })
+  addAccountCommands(program, context)
+  addFilesCommand(program, context)
+  return program
+}
+
+async function build({ env, terminal }: CommandContext) {
+  const config = readConfig(env, { terminal })
+  // Loaded now, since the commands that only talk to a server need none of its libraries.
+  const { compose } = await import('../compose.ts')
+  return { config, server: await compose(config) }
+}
+
+/** package.json lies beside src/ and beside dist/. */
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+/** What went wrong and why, without the stack: the operator did not write this program. */
+function messageOf(error: unknown): string {
+  const words: string[] = []
+  for (let at: ErrorDescription | undefined = describeError(error); at; at = at.cause) {
+    words.push(at.message || at.code || at.type)
+  }
+  return words.join(': ')
+}

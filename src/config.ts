@@ -1,0 +1,184 @@
+import { readFileSync } from 'node:fs'
+import * as kinds from './config-values.ts'
+import { defaults, type VariableName, variables } from './config-variables.ts'
+import type { AcceptedFormats } from './media/accept.ts'
+import { type LogFormat, type LogLevel, logFormats, logLevels } from './telemetry/log.ts'
+
+/** Every setting, checked. Frozen; sizes in bytes, times in milliseconds. */
+export interface Config {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  /** Scheme and host without a slash at the end; undefined: from the request. */
+  readonly publicUrl: string | undefined
+  readonly trustProxy: boolean
+  /** Undefined: the embedded database in `dataDir`. */
+  readonly databaseUrl: string | undefined
+  /** Absolute. */
+  readonly dataDir: string
+  readonly storage: 'disk'
+  readonly durability: 'power' | 'process'
+  /** Null: no limit. */
+  readonly uploadMaxSize: number | null
+  readonly uploadExpiresAfterMs: number
+  readonly uploadIdleTimeoutMs: number
+  /** Null: no limit. */
+  readonly userMaxBytes: number | null
+  readonly userMaxOpenUploads: number
+  /** Null: every file is accepted. */
+  readonly acceptedFileFormats: AcceptedFormats | null
+  readonly maxImagePixels: number
+  readonly mediaAccess: 'public'
+  readonly serveWith: 'node'
+  readonly corsOrigins: '*' | readonly string[]
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+  readonly adminToken: string | undefined
+  readonly allowAnonymousUploads: boolean
+  readonly shutdownTimeoutMs: number
+}
+
+/** The configuration is bad: one message that names everything that is. Exit code 78. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    const count = problems.length === 1 ? 'One setting is' : `${problems.length} settings are`
+    super([`${count} wrong:`, ...problems.map((problem) => `  ${problem}`)].join('\n'))
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export interface Surroundings {
+  /** Whether the log goes to a terminal, where `pretty` is the default. Default false. */
+  terminal?: boolean
+}
+
+/**
+ * Reads every setting from the environment. An empty value means that the variable is not set.
+ *
+ * @throws ConfigError with all problems at once; a secret is never repeated in it.
+ */
+export function readConfig(env: Environment, { terminal = false }: Surroundings = {}): Config {
+  const problems = [...problemsOfNames(env)]
+
+  function given<T>(name: VariableName, kind: kinds.Kind<T>): T | undefined {
+    const text = textOf(env, name, problems)
+    if (text === undefined) return undefined
+    const value = kind.parse(text)
+    if (value !== null) return value
+    const shown = kind.secret ? 'is not valid' : `${shorten(text)} is not valid`
+    problems.push(`${name}: ${shown}; give ${kind.allowed}`)
+    return undefined
+  }
+
+  function read<T>(name: VariableName, kind: kinds.Kind<T>): T {
+    const value = given(name, kind) ?? kind.parse(defaults[name][0])
+    if (value === null) throw new Error(`the default of ${name} is not a value of it`)
+    return value
+  }
+
+  const config: Config = {
+    host: read('HOST', kinds.host),
+    port: read('PORT', kinds.integer(0, 65_535)),
+    publicUrl: given('PUBLIC_URL', kinds.origin),
+    trustProxy: read('TRUST_PROXY', kinds.yesNo),
+    databaseUrl: given('DATABASE_URL', kinds.databaseUrl),
+    dataDir: read('DATA_DIR', kinds.directory),
+    storage: read('STORAGE', kinds.oneOf(['disk'], ['s3'])),
+    durability: read('DURABILITY', kinds.oneOf(['power', 'process'])),
+    uploadMaxSize: given('UPLOAD_MAX_SIZE', kinds.size) ?? null,
+    uploadExpiresAfterMs: read('UPLOAD_EXPIRES_AFTER', kinds.duration('1s', '3650d')),
+    // A timer of Node takes at most 2^31-1 ms, which is 24 days.
+    uploadIdleTimeoutMs: read('UPLOAD_IDLE_TIMEOUT', kinds.duration('100ms', '24h')),
+    userMaxBytes: given('USER_MAX_BYTES', kinds.size) ?? null,
+    userMaxOpenUploads: read('USER_MAX_OPEN_UPLOADS', kinds.integer(1, 1_000_000_000)),
+    acceptedFileFormats: given('ACCEPTED_FILE_FORMATS', kinds.acceptedFormats) ?? null,
+    maxImagePixels: read('MAX_IMAGE_PIXELS', kinds.integer(1, Number.MAX_SAFE_INTEGER)),
+    mediaAccess: read('MEDIA_ACCESS', kinds.oneOf(['public'], ['signed', 'private'])),
+    serveWith: read('SERVE_WITH', kinds.oneOf(['node'], ['redirect', 'x-accel-redirect'])),
+    corsOrigins: read('CORS_ORIGINS', kinds.corsOrigins),
+    logLevel: read('LOG_LEVEL', kinds.oneOf(logLevels)),
+    logFormat: given('LOG_FORMAT', kinds.oneOf(logFormats)) ?? (terminal ? 'pretty' : 'json'),
+    adminToken: given('ADMIN_TOKEN', kinds.adminKey),
+    allowAnonymousUploads: read('ALLOW_ANONYMOUS_UPLOADS', kinds.yesNo),
+    shutdownTimeoutMs: read('SHUTDOWN_TIMEOUT', kinds.duration('100ms', '1h')),
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return Object.freeze(config)
+}
+
+/** The value, or the content of the file that `<name>_FILE` names. Empty means not set. */
+function textOf(env: Environment, name: VariableName, problems: string[]): string | undefined {
+  const text = env[name] || undefined
+  const fileName = `${name}_FILE`
+  const file = (Object.hasOwn(defaults, fileName) && env[fileName]) || undefined
+  if (file === undefined) return text
+  if (text !== undefined) {
+    problems.push(`${name} and ${fileName}: both are set; give one of them`)
+    return undefined
+  }
+  try {
+    const content = readFileSync(file, 'utf8').trim()
+    if (content !== '') return content
+    problems.push(`${fileName}: the file ${shorten(file)} is empty`)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    problems.push(`${fileName}: the file ${shorten(file)} cannot be read (${code})`)
+  }
+  return undefined
+}
+
+const COMMAND_LINE = new Set(['LANDFALL_URL', 'LANDFALL_TOKEN'])
+/** Names that begin like this are ours: one that nobody knows is a slip of the pen. */
+const OURS = /^(?:UPLOAD|CHUNKED|MEDIA|LANDFALL)_/
+/** What Kubernetes and Docker links set for a neighbour called `media`, `upload` or `landfall`. */
+const NEIGHBOUR =
+  /_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP)(?:_[A-Z]+)?)$/
+
+function* problemsOfNames(env: Environment): Generator<string> {
+  const known = new Map(variables.map((variable) => [variable.name, variable]))
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || value === '' || COMMAND_LINE.has(name)) continue
+    const variable = known.get(name)
+    if (variable !== undefined) {
+      if (!variable.supported && !variable.harmless?.includes(value.toLowerCase())) {
+        yield `${name}: not supported yet by this version; remove it`
+      }
+    } else if (OURS.test(name) && !NEIGHBOUR.test(name) && !/^(?:tcp|udp):/.test(value)) {
+      yield `${name}: unknown${suggestion(name)}`
+    }
+  }
+}
+
+function suggestion(unknown: string): string {
+  const name = unknown.replace(/^LANDFALL_/, '')
+  const near = variables
+    .filter((variable) => variable.supported)
+    .map((variable) => ({ name: variable.name, distance: distance(name, variable.name) }))
+    .sort((a, b) => a.distance - b.distance)[0]
+  return near !== undefined && near.distance <= Math.max(3, name.length / 3)
+    ? `; did you mean ${near.name}?`
+    : '; remove it'
+}
+
+/** Levenshtein: how many letters to add, drop or change. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+function shorten(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
+}

@@ -1,0 +1,27 @@
+import type { SQL } from 'drizzle-orm'
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type * as schema from './schema.ts'
+
+/**
+ * The one database type of the code: both drivers' databases and their transactions have this
+ * parent, so nothing above db/ knows which one runs.
+ */
+export type Database = PgDatabase<PgQueryResultHKT, typeof schema>
+
+/** A database that was opened, and how to let go of it. */
+export interface OpenDatabase {
+  db: Database
+  /** `embedded` does not sync to disk and is one process's own. */
+  kind: 'embedded' | 'postgres'
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Runs a hand-written statement and gives its rows. postgres.js answers with an array, PGlite
+ * with an object around one; 64-bit integers may arrive as text from either.
+ */
+export async function rows<Row extends object>(db: Database, statement: SQL): Promise<Row[]> {
+  const result: unknown = await db.execute(statement)
+  return (Array.isArray(result) ? [...result] : (result as { rows: Row[] }).rows) as Row[]
+}

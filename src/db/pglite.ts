@@ -1,0 +1,35 @@
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { drizzle } from 'drizzle-orm/pglite'
+import { migrate } from 'drizzle-orm/pglite/migrator'
+import type { Database, OpenDatabase } from './database.ts'
+import { holdDirectory } from './hold-directory.ts'
+import { migrationsFolder } from './migrate.ts'
+import * as schema from './schema.ts'
+
+/**
+ * Opens the embedded Postgres in `<dataDir>/db`. It belongs to one process, and it does not sync:
+ * what it holds survives a crash of the process, not a power cut.
+ *
+ * @throws Fault-free Error with a message for the operator when another process holds dataDir.
+ */
+export async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
+  await mkdir(dataDir, { recursive: true })
+  const hold = await holdDirectory(dataDir)
+  const client = await PGlite.create(path.join(dataDir, 'db'))
+  const db: Database = drizzle(client, { schema })
+  await client.exec("set time zone 'UTC'")
+  await migrate(drizzle(client), { migrationsFolder })
+  return {
+    db,
+    kind: 'embedded',
+    async ping() {
+      await client.query('select 1')
+    },
+    async close() {
+      await client.close()
+      await hold.release()
+    },
+  }
+}

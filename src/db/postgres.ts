@@ -1,0 +1,36 @@
+import { drizzle } from 'drizzle-orm/postgres-js'
+import postgres from 'postgres'
+import type { Database, OpenDatabase } from './database.ts'
+import { migratePostgres } from './migrate.ts'
+import * as schema from './schema.ts'
+
+export interface PostgresOptions {
+  url: string
+  /** Connections in the pool. Default 10. */
+  maxConnections?: number
+  /** Whether to bring the schema up to date first. Default true. */
+  migrate?: boolean
+}
+
+/** Opens a real Postgres. Sessions run in UTC, so that times read back as they were written. */
+export async function openPostgres(options: PostgresOptions): Promise<OpenDatabase> {
+  if (options.migrate ?? true) await migratePostgres(options.url)
+  const client = postgres(options.url, {
+    max: options.maxConnections ?? 10,
+    connect_timeout: 10,
+    // A statement that hangs on a dead connection must not hold a request for ever.
+    connection: { TimeZone: 'UTC', application_name: 'landfall', statement_timeout: 60_000 },
+    onnotice: () => {},
+  })
+  const db: Database = drizzle(client, { schema })
+  return {
+    db,
+    kind: 'postgres',
+    async ping() {
+      await client`select 1`
+    },
+    async close() {
+      await client.end({ timeout: 5 })
+    },
+  }
+}

@@ -1,0 +1,26 @@
+import { Hono, type MiddlewareHandler } from 'hono'
+import type { Log } from '../telemetry/log.ts'
+import { type AllowedOrigins, cors } from './cors.ts'
+import type { Env } from './env.ts'
+import { createOnError, onNotFound } from './on-error.ts'
+
+export interface AppDeps {
+  log: Log
+  corsOrigins: AllowedOrigins
+  requestLog: MiddlewareHandler<Env>
+  /** Every door and where it stands, in the order in which they are asked. */
+  mounts: readonly (readonly [path: string, routes: Hono<Env>])[]
+  /** Paths that answer OPTIONS themselves. */
+  ownOptions: readonly string[]
+}
+
+/** All mounts in one list: what is not mounted here is not served. */
+export function createApp(deps: AppDeps): Hono<Env> {
+  const app = new Hono<Env>({ strict: false })
+  app.onError(createOnError(deps.log))
+  app.notFound(onNotFound)
+  app.use(deps.requestLog)
+  app.use(cors(deps.corsOrigins, { passOptionsTo: deps.ownOptions }) as MiddlewareHandler<Env>)
+  for (const [path, routes] of deps.mounts) app.route(path, routes)
+  return app
+}

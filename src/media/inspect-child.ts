@@ -1,0 +1,68 @@
+import { type ByteSource, bounded, openFile } from './bytes.ts'
+import { detect } from './detect.ts'
+import { readImage } from './image.ts'
+import type { Inspection, InspectJob, Job, Reply } from './inspect-job.ts'
+import { renderThumbnail } from './thumbnail.ts'
+
+/**
+ * The process that looks at files. It belongs to one parent, works on one job at a time, and may
+ * die of a job at any moment: nothing here is needed by anyone else.
+ */
+
+/** Milliseconds between two looks at the memory in use. */
+const memoryCheckMs = 50
+
+const memoryLimitBytes = Number(process.argv[2])
+
+const inspect = async (
+  source: ByteSource,
+  job: InspectJob & { maxImagePixels: number },
+): Promise<Inspection> => {
+  const kind = await detect(source, job)
+  if (kind.type !== 'image') {
+    return { ...kind, width: null, height: null, mode: null, tooManyPixels: false }
+  }
+  return { ...kind, ...(await readImage(bounded(source), kind.mimeType, job.maxImagePixels)) }
+}
+
+const work = async (job: Job): Promise<Inspection | Uint8Array | null> => {
+  const file = await openFile(job.path)
+  try {
+    return job.kind === 'inspect'
+      ? await inspect({ size: Math.min(file.size, job.size), read: file.read }, job)
+      : await renderThumbnail(file, job.path, job.width, job.maxImagePixels)
+  } finally {
+    await file.close()
+  }
+}
+
+/** An error of the system (ENOENT, EIO) says nothing about the file. */
+const isSystemError = (error: unknown): boolean =>
+  error instanceof Error && 'syscall' in error && 'errno' in error
+
+const answer = async (job: Job): Promise<Reply> => {
+  let result: { ok: true; value: Inspection | Uint8Array | null } | { ok: false; error: unknown }
+  try {
+    result = { ok: true, value: await work(job) }
+  } catch (error) {
+    result = { ok: false, error }
+  }
+  // What one image left behind must not count against the next.
+  const spent = process.memoryUsage.rss() > memoryLimitBytes / 2
+  if (result.ok) return { ...result, spent }
+  const { error } = result
+  const fault = isSystemError(error) ? 'storage' : 'file'
+  return { ok: false, fault, message: error instanceof Error ? error.message : 'unknown', spent }
+}
+
+process.on('message', (job: Job) => {
+  void answer(job).then((reply) => process.send?.(reply))
+})
+
+// A parent that is gone, killed or not, leaves no children behind.
+process.on('disconnect', () => process.exit(0))
+
+// Decoders allocate in their own threads, outside of V8: only the process as a whole can tell.
+setInterval(() => {
+  if (process.memoryUsage.rss() > memoryLimitBytes) process.kill(process.pid, 'SIGKILL')
+}, memoryCheckMs).unref()

@@ -1,0 +1,130 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { Socket } from 'node:net'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Job, Reply } from './inspect-job.ts'
+
+/** Bytes of a child's stderr that are kept for the log. */
+const detailBytes = 2_048
+
+/** A reply, or how the process ended without one. */
+export type Outcome = { reply: Reply } | { ended: 'timeout' | 'crash'; detail: string }
+
+/** A child process that answers one job at a time. */
+export interface WorkerProcess {
+  /** Never rejects. A process that does not answer in time is killed. */
+  ask(job: Job, timeoutMs: number): Promise<Outcome>
+  isAlive(): boolean
+  /** Resolves when the process is gone. */
+  kill(): Promise<void>
+}
+
+/** The child's module beside this one, with the same extension: src/*.ts or dist/*.js. */
+export const childModuleNextTo = (url: string): URL =>
+  new URL(url.endsWith('.ts') ? './inspect-child.ts' : './inspect-child.js', url)
+
+/** TypeScript needs a loader on a Node that does not strip types by itself. */
+const loaderArguments = (module: URL): string[] => {
+  // Newer than the types that are installed, which are those of the oldest Node we run on.
+  const stripsTypes = 'typescript' in process.features && Boolean(process.features.typescript)
+  if (!module.pathname.endsWith('.ts') || stripsTypes) return []
+  const loader = createRequire(import.meta.url).resolve('tsx')
+  return ['--import', pathToFileURL(loader).href]
+}
+
+/** What a program needs to run; nothing of the parent's settings, that hold its secrets. */
+const childEnvironment = (): NodeJS.ProcessEnv => {
+  const environment: NodeJS.ProcessEnv = {
+    // glibc gives every thread an arena of its own: with two the memory in use stays near what is
+    // needed, and the limit means something.
+    MALLOC_ARENA_MAX: '2',
+  }
+  for (const name of ['PATH', 'TMPDIR', 'SystemRoot', 'LD_LIBRARY_PATH']) {
+    if (process.env[name] !== undefined) environment[name] = process.env[name]
+  }
+  return environment
+}
+
+const start = (module: URL, memoryLimitBytes: number): ChildProcess =>
+  fork(fileURLToPath(module), [String(memoryLimitBytes)], {
+    serialization: 'advanced',
+    env: childEnvironment(),
+    execArgv: [
+      `--max-old-space-size=${Math.ceil(memoryLimitBytes / 2 / 1024 / 1024)}`,
+      ...loaderArguments(module),
+    ],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
+
+/** An idle child must not keep the server from ending; a busy one must. */
+const holdOpen = (child: ChildProcess, hold: boolean): void => {
+  if (hold) {
+    child.ref()
+    child.channel?.ref()
+  } else {
+    child.unref()
+    child.channel?.unref()
+  }
+}
+
+/** The last words of a child, for the log. */
+const keepDetail = (child: ChildProcess): (() => string) => {
+  let detail = ''
+  child.stderr?.setEncoding('utf8')
+  child.stderr?.on('data', (text: string) => {
+    detail = (detail + text).slice(-detailBytes)
+  })
+  // Nor must this pipe hold the server open.
+  if (child.stderr instanceof Socket) child.stderr.unref()
+  return () => detail.trim()
+}
+
+export const startProcess = (options: { module: URL; memoryLimitBytes: number }): WorkerProcess => {
+  const child = start(options.module, options.memoryLimitBytes)
+  const detail = keepDetail(child)
+  let settle: ((outcome: Outcome) => void) | null = null
+  let alive = true
+  const gone = new Promise<void>((resolve) => {
+    const end = (reason: string): void => {
+      alive = false
+      settle?.({ ended: 'crash', detail: `${reason} ${detail()}`.trim() })
+      resolve()
+    }
+    child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`))
+    // Not started at all (no memory, no processes left), or a message that could not be sent.
+    child.on('error', (error) => {
+      child.kill('SIGKILL')
+      if (child.pid === undefined) end(error.message)
+    })
+  })
+  child.on('message', (reply: Reply) => settle?.({ reply }))
+  holdOpen(child, false)
+  const kill = (): Promise<void> => {
+    alive = false
+    child.ref()
+    child.kill('SIGKILL')
+    return gone
+  }
+
+  return {
+    isAlive: () => alive,
+    kill,
+    ask: (job, timeoutMs) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => {
+          settle?.({ ended: 'timeout', detail: `no answer in ${timeoutMs} ms` })
+          void kill()
+        }, timeoutMs)
+        settle = (outcome) => {
+          settle = null
+          clearTimeout(timer)
+          holdOpen(child, false)
+          resolve(outcome)
+        }
+        holdOpen(child, true)
+        child.send(job, (error) => {
+          if (error) void kill()
+        })
+      }),
+  }
+}

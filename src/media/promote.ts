@@ -1,0 +1,175 @@
+import { eq, sql } from 'drizzle-orm'
+import { type Database, rows } from '../db/database.ts'
+import { withRetry } from '../db/retry.ts'
+import { mediaFiles } from '../db/schema.ts'
+import { Fault } from '../errors.ts'
+import type { Hooks } from '../uploads/core.ts'
+import type { Upload } from '../uploads/upload.ts'
+import { type AcceptedFormats, accepts, mayBeAccepted, sniffRefuses } from './accept.ts'
+import type { Inspection, Inspector } from './inspect.ts'
+
+/** A row of media_files. */
+export type MediaFile = typeof mediaFiles.$inferSelect
+
+export interface PromotionDeps {
+  db: Database
+  inspector: Inspector
+  /** Where the inspector finds the bytes of a storage key. */
+  pathOf: (storageKey: string) => string
+  /** Keys of what is made from the bytes, such as thumbnails. */
+  derivedKeys: (storageKey: string) => string[]
+  /** ACCEPTED_FILE_FORMATS; null accepts everything. */
+  accepted: AcceptedFormats | null
+  now: () => Date
+  /** 128 random bits for the public URL. */
+  newKey: () => string
+  /** Called between inspection and transaction: a step at which fault tests kill the process. */
+  onInspected?: () => void
+}
+
+/** The one way from a complete upload to a record, for every door. */
+export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
+  const { db, inspector, accepted } = deps
+  /**
+   * Inspections whose transaction has not gone through yet. While the database is away a file is
+   * looked at once, however often its client asks: only looks that fail may use up its tries.
+   */
+  const inspected = new Map<string, Inspection>()
+
+  async function inspect(upload: Upload, attempt: () => Promise<void>): Promise<Inspection> {
+    const known = inspected.get(upload.id)
+    if (known) return known
+    const path = deps.pathOf(upload.storageKey)
+    const { offset: size, filename: name, declaredType } = upload
+    for (;;) {
+      await attempt()
+      try {
+        const inspection = await inspector.inspect({ path, size, name, declaredType })
+        inspected.set(upload.id, inspection)
+        return inspection
+      } catch (error) {
+        if (!(error instanceof Fault && error.reason === 'file-unreadable')) throw error
+      }
+    }
+  }
+
+  async function onFinished(upload: Upload, attempt: () => Promise<void>): Promise<MediaFile> {
+    const found = await inspect(upload, attempt)
+    deps.onInspected?.()
+    if (found.tooManyPixels) throw forgetting(upload, new Fault('too-many-pixels'))
+    if (accepted && !accepts(accepted, { ...found, name: upload.filename }))
+      throw forgetting(upload, new Fault('type-not-accepted'))
+    const record = newRecord(upload, found)
+    const id = await withRetry(() => insertRecord(db, record))
+    inspected.delete(upload.id)
+    if (id !== undefined) return { ...record, id }
+    // The upload was no longer complete: an earlier run of this very statement got through.
+    const before = await findPublished(upload.id)
+    if (before) return before
+    throw new Fault('upload-ended')
+  }
+
+  function forgetting(upload: Upload, fault: Fault): Fault {
+    inspected.delete(upload.id)
+    return fault
+  }
+
+  function newRecord(upload: Upload, found: Inspection): Omit<MediaFile, 'id'> {
+    const now = deps.now().toISOString()
+    return {
+      uploadId: upload.id,
+      key: deps.newKey(),
+      storageKey: upload.storageKey,
+      userId: upload.ownerId,
+      type: found.type,
+      mimeType: found.mimeType,
+      name: upload.filename,
+      description: upload.description,
+      size: upload.offset,
+      width: found.width,
+      height: found.height,
+      mode: found.mode,
+      digest: upload.expectedDigest?.split(' ').find((d) => d.startsWith('sha256:')) ?? null,
+      createdAt: now,
+      updatedAt: now,
+    }
+  }
+
+  async function findPublished(uploadId: string): Promise<MediaFile | null> {
+    const [found] = await db.select().from(mediaFiles).where(eq(mediaFiles.uploadId, uploadId))
+    return found ?? null
+  }
+
+  return {
+    onFinished,
+    findPublished,
+    derivedKeys: deps.derivedKeys,
+    unpublish: (upload) => withRetry(() => removeRecord(db, upload.id, deps.now().toISOString())),
+    screenDeclared({ filename, declaredType }) {
+      if (accepted && !mayBeAccepted(accepted, { name: filename, declaredType }))
+        throw new Fault('type-not-accepted')
+    },
+    ...(accepted && {
+      async screenPrefix(prefix: Uint8Array, upload: Upload) {
+        const hints = { name: upload.filename, declaredType: upload.declaredType }
+        if (await sniffRefuses(accepted, prefix, hints)) throw new Fault('type-not-accepted')
+      },
+    }),
+  }
+}
+
+/**
+ * Step 10, one statement and so one transaction: `complete → promoted`, the record, its event, and
+ * the owner's counter. Without a row to change it does nothing at all, so running it again is
+ * harmless; `media_files.upload_id` is unique besides.
+ *
+ * @returns the record's id, or undefined where the upload was not `complete`.
+ */
+async function insertRecord(
+  db: Database,
+  record: Omit<MediaFile, 'id'>,
+): Promise<number | undefined> {
+  const [inserted] = await rows<{ id: number | string }>(
+    db,
+    sql`with done as (
+      update uploads set state = 'promoted', updated_at = ${record.createdAt}::timestamptz
+      where id = ${record.uploadId}::uuid and state = 'complete' returning id, owner_id
+    ), record as (
+      insert into media_files (upload_id, key, storage_key, user_id, type, mime_type, name,
+        description, size, width, height, mode, digest, created_at, updated_at)
+      select done.id, ${record.key}, ${record.storageKey}, done.owner_id, ${record.type},
+        ${record.mimeType}, ${record.name}, ${record.description}, ${record.size}::bigint,
+        ${record.width}::int, ${record.height}::int, ${record.mode}, ${record.digest},
+        ${record.createdAt}::timestamptz, ${record.updatedAt}::timestamptz
+      from done returning id, upload_id, name, created_at
+    ), event as (
+      insert into outbox (event, subject, payload, created_at)
+      select 'media.created', 'media:' || id,
+        jsonb_build_object('id', id, 'upload', upload_id, 'name', name), created_at
+      from record
+    ), owner as (
+      update users set open_uploads = open_uploads - 1 from done where users.id = done.owner_id
+    ) select id from record`,
+  )
+  return inserted && Number(inserted.id)
+}
+
+/** The way back, again one statement: record, state, event and quota change together or not. */
+async function removeRecord(db: Database, uploadId: string, now: string): Promise<void> {
+  await db.execute(
+    sql`with gone as (
+      delete from media_files where upload_id = ${uploadId}::uuid returning id, upload_id, name
+    ), ended as (
+      update uploads set state = 'terminated', updated_at = ${now}::timestamptz
+      where id = ${uploadId}::uuid and state = 'promoted' returning owner_id, reserved
+    ), event as (
+      insert into outbox (event, subject, payload, created_at)
+      select 'media.deleted', 'media:' || id,
+        jsonb_build_object('id', id, 'upload', upload_id, 'name', name), ${now}::timestamptz
+      from gone
+    ), owner as (
+      update users set used_bytes = used_bytes - ended.reserved from ended
+      where users.id = ended.owner_id
+    ) select id from gone`,
+  )
+}

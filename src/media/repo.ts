@@ -1,0 +1,80 @@
+import { count, eq, type SQL } from 'drizzle-orm'
+import type { Database } from '../db/database.ts'
+import { withRetry } from '../db/retry.ts'
+import { mediaFiles, users } from '../db/schema.ts'
+import { where } from './conditions.ts'
+import type { MediaQuery } from './filters.ts'
+import { orderBy } from './ordering.ts'
+
+/** A media file as the database knows it, with the user it belongs to. */
+export type MediaRow = typeof mediaFiles.$inferSelect & {
+  user: { id: number; username: string; firstName: string; lastName: string } | null
+}
+
+/** What can be changed of a media file. */
+export interface MediaChanges {
+  name?: string
+  description?: string
+}
+
+export type MediaRepo = ReturnType<typeof createMediaRepo>
+
+/** The statements on media files. A database that is away is a Fault `unavailable`. */
+export function createMediaRepo(db: Database) {
+  const select = () =>
+    db
+      .select({
+        file: mediaFiles,
+        user: {
+          id: users.id,
+          username: users.username,
+          firstName: users.firstName,
+          lastName: users.lastName,
+        },
+      })
+      .from(mediaFiles)
+      .leftJoin(users, eq(users.id, mediaFiles.userId))
+
+  async function one(condition: SQL): Promise<MediaRow | undefined> {
+    const [found] = await withRetry(() => select().where(condition).limit(1))
+    return found && { ...found.file, user: found.user }
+  }
+
+  return {
+    /** The records of one page, and how many there are on all. Two statements at the most. */
+    async list(query: MediaQuery): Promise<{ count: number; rows: MediaRow[] }> {
+      const { limit, offset } = query.paging
+      const condition = where(query.conditions)
+      const [counted] = await withRetry(() =>
+        db.select({ all: count() }).from(mediaFiles).where(condition),
+      )
+      const all = counted?.all ?? 0
+      // Also keeps an offset that Postgres cannot count away from it.
+      if (offset >= BigInt(all)) return { count: all, rows: [] }
+      const page = await withRetry(() =>
+        select()
+          .where(condition)
+          .orderBy(...orderBy(query.ordering))
+          .limit(limit)
+          .offset(Number(offset)),
+      )
+      return { count: all, rows: page.map(({ file, user }) => ({ ...file, user })) }
+    },
+
+    find: (id: number) => one(eq(mediaFiles.id, id)),
+
+    /** By the part of the URL that cannot be guessed. */
+    byKey: (key: string) => one(eq(mediaFiles.key, key)),
+
+    byUpload: (uploadId: string) => one(eq(mediaFiles.uploadId, uploadId)),
+
+    /** Changes a record and its `updated_at`; undefined when it is gone. No change, no new time. */
+    async update(id: number, changes: MediaChanges, now: Date): Promise<MediaRow | undefined> {
+      if (Object.keys(changes).length > 0) {
+        const set = { ...changes, updatedAt: now.toISOString() }
+        await withRetry(() => db.update(mediaFiles).set(set).where(eq(mediaFiles.id, id)))
+      }
+      return one(eq(mediaFiles.id, id))
+    },
+  }
+}

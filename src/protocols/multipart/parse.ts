@@ -1,0 +1,217 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
+import { Fault } from '../../errors.ts'
+
+/** A file in the form, as its part begins. */
+export interface FormFile {
+  /** The name of the form field. */
+  field: string
+  /** The file's own name, without folders; never empty. */
+  filename: string
+  /** MIME type the client claims; `text/plain` where it claims none (RFC 7578 §4.4). */
+  declaredType: string
+  body: Readable
+}
+
+/** What is done with the parts. A handler that throws or rejects ends the parsing with its error. */
+export interface FormHandlers {
+  onField(name: string, value: string): void
+  /** Takes the bytes; the form goes on when the body has been read. */
+  onFile(file: FormFile): Promise<void>
+}
+
+export interface FormOptions {
+  /** Milliseconds without a byte after which the body counts as dead; `body-idle`. 60,000. */
+  idleMs?: number
+  /** Milliseconds in which a body that has ended must turn out complete or malformed. 5,000. */
+  settleMs?: number
+}
+
+/** What a client sends beside the bytes of its file: fields, headers of parts, delimiters. */
+export const MAX_OVERHEAD_BYTES = 1024 * 1024
+
+const limits = {
+  fieldSize: 256 * 1024,
+  fields: 100,
+  files: 10,
+  parts: 100,
+  headerPairs: 32,
+  headerSize: 16 * 1024,
+}
+
+/** Bytes read ahead of whoever takes the file. */
+const FILE_BUFFER_BYTES = 256 * 1024
+
+/** @returns the Fault of a body that is not what its Content-Type says, in Django's words */
+export function malformed(why: string): Fault {
+  return new Fault('bad-request', { text: `Multipart form parse error - ${why}` })
+}
+
+/** One body on its way. */
+interface Run {
+  incoming: Readable
+  parser: BusboyInstance
+  handlers: FormHandlers
+  failure: { error: unknown } | undefined
+  /** The file that is being read. */
+  file: BusboyFileStream | undefined
+  /** Handlers of files that are still at work. */
+  taking: number
+  /** Whether the last byte has come, and whether the parser has seen the last delimiter. */
+  ended: boolean
+  parsed: boolean
+  /** Bytes of the body, and those of files before the present one. */
+  received: number
+  earlier: number
+  stopWatching: () => void
+  done: () => void
+}
+
+/**
+ * Reads a multipart/form-data body (RFC 7578) piece by piece: no part is ever held whole but short
+ * fields. Resolves when the body has ended, is well-formed to its last delimiter, and every handler
+ * is done.
+ *
+ * Rejects with the first thing that went wrong, once the file's handler has let go: `bad-request`
+ * for a malformed or oversized form, `client-gone`, `body-idle`, or a handler's error. `incoming`
+ * is then left paused for the HTTP server, which answers and drains it.
+ */
+export function parseForm(
+  incoming: Readable & { headers: IncomingHttpHeaders },
+  handlers: FormHandlers,
+  { idleMs = 60_000, settleMs = 5_000 }: FormOptions = {},
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const run: Run = {
+      incoming,
+      parser: openParser(incoming.headers['content-type'] ?? ''),
+      handlers,
+      failure: undefined,
+      file: undefined,
+      taking: 0,
+      ended: false,
+      parsed: false,
+      received: 0,
+      earlier: 0,
+      stopWatching: () => {},
+      done: () => (run.failure ? reject(run.failure.error) : resolve()),
+    }
+    listen(run)
+    run.stopWatching = watchBody(run, idleMs, settleMs)
+    incoming.pipe(run.parser)
+  })
+}
+
+function openParser(contentType: string): BusboyInstance {
+  try {
+    return new Busboy({
+      headers: { 'content-type': contentType },
+      limits,
+      fileHwm: FILE_BUFFER_BYTES,
+      isPartAFile: (_field, _type, filename) => filename !== undefined,
+    })
+  } catch (cause) {
+    const why = 'Multipart form parse error - Invalid boundary in multipart: None'
+    throw new Fault('bad-request', { text: why, cause })
+  }
+}
+
+function listen(run: Run): void {
+  const { parser } = run
+  const tooMany = () => fail(run, malformed('too many parts'))
+  parser.on('partsLimit', tooMany).on('filesLimit', tooMany).on('fieldsLimit', tooMany)
+  parser.on('error', () => fail(run, malformed('the body is not well-formed')))
+  parser.on('finish', () => {
+    run.parsed = true
+    settle(run)
+  })
+  parser.on('field', (name, value, _nameTruncated, truncated) => {
+    if (run.failure) return
+    try {
+      if (truncated) throw malformed('a field is too long')
+      run.handlers.onField(name, value)
+    } catch (error) {
+      fail(run, error)
+    }
+  })
+  parser.on('file', (field, body, filename, _encoding, declaredType) => {
+    // It may break when nobody listens any more.
+    body.on('error', () => {})
+    // A browser sends an input in which no file was chosen as a part with an empty file name.
+    if (run.failure || filename === '') body.resume()
+    else takeFile(run, { field, filename, declaredType, body }, body)
+  })
+}
+
+function takeFile(run: Run, file: FormFile, body: BusboyFileStream): void {
+  run.earlier += run.file?.bytesRead ?? 0
+  run.file = body
+  run.taking += 1
+  run.handlers
+    .onFile(file)
+    .catch((error: unknown) => fail(run, error))
+    .finally(() => {
+      run.taking -= 1
+      settle(run)
+    })
+}
+
+/** Counts and times the bytes as they come. Gives back what stops it. */
+function watchBody(run: Run, idleMs: number, settleMs: number): () => void {
+  const { incoming, parser } = run
+  let timer = setTimeout(() => {
+    // While the parser holds the sender back, it is not the sender who is slow.
+    if (parser.writableNeedDrain) timer.refresh()
+    else fail(run, new Fault('body-idle'))
+  }, idleMs)
+
+  const onData = (chunk: Buffer) => {
+    timer.refresh()
+    run.received += chunk.byteLength
+    const ofFiles = run.earlier + (run.file?.bytesRead ?? 0)
+    if (run.received - ofFiles > MAX_OVERHEAD_BYTES) {
+      fail(run, malformed('the form is too large beside its file'))
+    }
+  }
+  const onEnd = () => {
+    run.ended = true
+    clearTimeout(timer)
+    // After some malformed bodies the parser says nothing at all.
+    timer = setTimeout(() => {
+      if (isBusy(run)) timer.refresh()
+      else fail(run, malformed('the body ended too early'))
+    }, settleMs)
+    settle(run)
+  }
+  const onGone = () => {
+    if (!run.ended) fail(run, new Fault('client-gone'))
+  }
+
+  incoming.on('data', onData).on('end', onEnd).on('close', onGone).on('error', onGone)
+  return () => {
+    clearTimeout(timer)
+    incoming.off('data', onData).off('end', onEnd).off('close', onGone).off('error', onGone)
+  }
+}
+
+/** Whether bytes that have arrived are still being taken, as opposed to waited for. */
+function isBusy({ taking, file, parser }: Run): boolean {
+  if (taking === 0 || file === undefined) return false
+  return file.readableEnded || file.readableLength > 0 || parser.writableLength > 0
+}
+
+function fail(run: Run, error: unknown): void {
+  if (run.failure) return
+  run.failure = { error }
+  run.incoming.unpipe(run.parser)
+  run.incoming.pause()
+  run.file?.destroy(new Fault('client-gone'))
+  settle(run)
+}
+
+function settle(run: Run): void {
+  if (run.taking > 0 || !(run.failure || (run.ended && run.parsed))) return
+  run.stopWatching()
+  run.done()
+}

@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto'
+import fs from 'node:fs'
+import { copyFile, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { Fault } from '../errors.ts'
+import type { Appender, ByteRange, Storage } from './storage.ts'
+
+export interface DiskOptions {
+  /** Folder for all objects; made when absent. */
+  root: string
+  /** `power`: sync files and folders, so that a power cut loses nothing. `process`: leave it to the kernel. */
+  durability: 'power' | 'process'
+}
+
+const READ_CHUNK_BYTES = 256 * 1024
+const JOIN_CHUNK_BYTES = 1024 * 1024
+/** An unfinished `put` older than this belongs to a process that is gone. */
+const STALE_PUT_MS = 60_000
+
+/** Objects as files below one folder. The key is the path; folders are made as they are needed. */
+export async function openDiskStorage({ root, durability }: DiskOptions): Promise<Storage> {
+  const synced = durability === 'power'
+  const puts = path.join(root, '.tmp')
+  await mkdir(puts, { recursive: true })
+  await removeStalePuts(puts)
+  if (synced) await syncFolder(root)
+
+  const folders = new Set<string>([root])
+
+  function pathOf(key: string): string {
+    // Keys are made by us, from ids. This only keeps a future mistake inside the folder.
+    if (!/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(key)) throw new Error('malformed storage key')
+    return path.join(root, key)
+  }
+
+  async function ensureFolder(folder: string): Promise<void> {
+    if (folders.has(folder)) return
+    const first = await mkdir(folder, { recursive: true })
+    // A new folder is an entry of its parent, and that entry needs a sync of its own.
+    for (let at = folder; synced && first && at.length >= first.length; at = path.dirname(at))
+      await syncFolder(path.dirname(at))
+    folders.add(folder)
+  }
+
+  async function create(key: string): Promise<void> {
+    const file = pathOf(key)
+    const folder = path.dirname(file)
+    await ensureFolder(folder)
+    const handle = await open(file, 'wx').catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+      // Somebody removed the empty folder that we remembered.
+      folders.delete(folder)
+      await ensureFolder(folder)
+      return open(file, 'wx')
+    })
+    await handle.close()
+    if (synced) await syncFolder(folder)
+  }
+
+  async function append(key: string, offset: number): Promise<Appender> {
+    const handle = await open(pathOf(key), 'r+')
+    try {
+      const { size } = await handle.stat()
+      if (size < offset) throw new Error(`object holds ${size} bytes where ${offset} were recorded`)
+      if (size > offset) await handle.truncate(offset)
+      return createAppender(handle, offset, synced)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  async function join(key: string, sources: readonly string[]): Promise<void> {
+    const target = pathOf(key)
+    const [first, ...rest] = sources
+    if (first === undefined) return
+    const start = (await stat(target)).size
+    // copyFile clones the extents or copies inside the kernel; it can only fill a file from 0.
+    if (start === 0) await copyFile(pathOf(first), target, fs.constants.COPYFILE_FICLONE)
+    const handle = await open(target, 'r+')
+    try {
+      let at = (await handle.stat()).size
+      for (const source of start === 0 ? rest : sources)
+        at = await copyInto(handle, at, pathOf(source))
+      if (synced) await handle.datasync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async function put(key: string, bytes: Uint8Array): Promise<void> {
+    const file = pathOf(key)
+    const temporary = path.join(puts, randomUUID())
+    const handle = await open(temporary, 'wx')
+    try {
+      await handle.writeFile(bytes)
+      if (synced) await handle.datasync()
+    } finally {
+      await handle.close()
+    }
+    await ensureFolder(path.dirname(file))
+    await rename(temporary, file)
+    if (synced) await syncFolder(path.dirname(file))
+  }
+
+  async function readAt(key: string, start: number, length: number): Promise<Uint8Array> {
+    const handle = await open(pathOf(key), 'r')
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, start)
+      return buffer.subarray(0, bytesRead)
+    } finally {
+      await handle.close()
+    }
+  }
+
+  return {
+    create: (key) => create(key).catch(rethrow),
+    append: (key, offset) => append(key, offset).catch(rethrow),
+    join: (key, sources) => join(key, sources).catch(rethrow),
+    put: (key, bytes) => put(key, bytes).catch(rethrow),
+    readAt: (key, start, length) => readAt(key, start, length).catch(rethrow),
+    read: (key, range) => readStream(pathOf(key), range),
+    remove: (key) => rm(pathOf(key), { force: true }).catch(rethrow),
+    localPath: pathOf,
+
+    async size(key) {
+      return stat(pathOf(key)).then(
+        (found) => found.size,
+        (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? null : rethrow(error)),
+      )
+    },
+
+    async finalise(key, size) {
+      // `sync` at the end of the last append made the bytes durable; here they are only counted.
+      const found = await stat(pathOf(key)).catch(rethrow)
+      if (found.size !== size) {
+        const cause = new Error(`object holds ${found.size} bytes where ${size} were recorded`)
+        throw new Fault('unavailable', { cause })
+      }
+    },
+
+    async ping() {
+      await fs.promises.access(root, fs.constants.W_OK | fs.constants.X_OK).catch(rethrow)
+    },
+  }
+}
+
+function createAppender(handle: FileHandle, offset: number, synced: boolean): Appender {
+  let position = offset
+  return {
+    async write(buffers) {
+      let rest: readonly Uint8Array[] = buffers
+      // A write may be cut short by a full disk or a signal; the next one tells which.
+      while (rest.length > 0) {
+        const { bytesWritten } = await handle.writev(rest, position).catch(rethrow)
+        position += bytesWritten
+        rest = afterBytes(rest, bytesWritten)
+      }
+    },
+    async sync() {
+      if (synced) await handle.datasync().catch(rethrow)
+    },
+    async truncate(size) {
+      await handle.truncate(size).catch(rethrow)
+      position = size
+    },
+    close: () => handle.close().catch(rethrow),
+  }
+}
+
+/** What is left of the buffers once `count` bytes are taken from the front. */
+function afterBytes(buffers: readonly Uint8Array[], count: number): readonly Uint8Array[] {
+  let left = count
+  for (const [index, buffer] of buffers.entries()) {
+    if (left < buffer.byteLength) return [buffer.subarray(left), ...buffers.slice(index + 1)]
+    left -= buffer.byteLength
+  }
+  return []
+}
+
+async function copyInto(target: FileHandle, start: number, source: string): Promise<number> {
+  const from = await open(source, 'r')
+  try {
+    const buffer = Buffer.allocUnsafe(JOIN_CHUNK_BYTES)
+    for (let at = start; ; ) {
+      const { bytesRead } = await from.read(buffer, 0, buffer.byteLength, at - start)
+      if (bytesRead === 0) return at
+      for (let done = 0; done < bytesRead; ) {
+        const { bytesWritten } = await target.write(buffer, done, bytesRead - done, at + done)
+        done += bytesWritten
+      }
+      at += bytesRead
+    }
+  } finally {
+    await from.close()
+  }
+}
+
+function readStream(file: string, range: ByteRange | undefined): fs.ReadStream {
+  return fs.createReadStream(file, {
+    ...range,
+    highWaterMark: READ_CHUNK_BYTES,
+    // The same calls as ever, but their errors are Faults, which carry no path to a client.
+    fs: {
+      open: (name: string, flags: string, mode: number, done: OpenCallback) =>
+        fs.open(name, flags, mode, (error, fd) => done(error && toFault(error), fd)),
+      read: fs.read,
+      close: fs.close,
+    },
+  })
+}
+
+type OpenCallback = (error: Error | null, fd: number) => void
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function removeStalePuts(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const file = path.join(folder, name)
+    const age = Date.now() - (await stat(file)).mtimeMs
+    if (age > STALE_PUT_MS) await rm(file, { force: true })
+  }
+}
+
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+
+function toFault(error: unknown): Fault {
+  if (error instanceof Fault) return error
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (code === 'ENOENT') return new Fault('not-found', { cause: error })
+  if (FULL.has(code)) return new Fault('storage-full', { cause: error, retryAfterSeconds: 30 })
+  return new Fault('unavailable', { cause: error, retryAfterSeconds: 1 })
+}
+
+function rethrow(error: unknown): never {
+  throw toFault(error)
+}

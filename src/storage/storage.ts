@@ -1,0 +1,70 @@
+import type { Readable } from 'node:stream'
+
+/** Inclusive byte positions, as in RFC 9110 §14.1.2. */
+export interface ByteRange {
+  start: number
+  end: number
+}
+
+/**
+ * Where the bytes of uploads live, addressed by a key that is fixed when the upload is created: a
+ * finished file is never moved or copied. Every method rejects with a Fault: `storage-full` when
+ * there is no room, `not-found` when the key is unknown, `unavailable` for any other trouble.
+ */
+export interface Storage {
+  /**
+   * Makes an empty object. It survives a power cut once this resolves (unless durability is
+   * `process`). Rejects when the key exists already: two uploads never share bytes.
+   */
+  create(key: string): Promise<void>
+
+  /** Bytes stored under the key, or null where there is no such object. */
+  size(key: string): Promise<number | null>
+
+  /**
+   * Opens an object for writing at `offset`. Bytes that lie past it are dropped first: they were
+   * never acknowledged. Rejects with `unavailable` when fewer than `offset` bytes are there.
+   */
+  append(key: string, offset: number): Promise<Appender>
+
+  /** Streams a range, or everything. Ends early where the object does: who must know, counts. */
+  read(key: string, range?: ByteRange): Readable
+
+  /** Reads at most `length` bytes from `start`; fewer only at the end of the object. */
+  readAt(key: string, start: number, length: number): Promise<Uint8Array>
+
+  /** Removes the object; removing what is not there is not an error. */
+  remove(key: string): Promise<void>
+
+  /**
+   * Appends the whole of `sources`, in order, to the object at `key`, without passing the bytes
+   * through this process where the system can do that.
+   */
+  join(key: string, sources: readonly string[]): Promise<void>
+
+  /**
+   * Declares the object finished: checks that exactly `size` bytes are there and makes them
+   * durable. No byte is copied or moved.
+   */
+  finalise(key: string, size: number): Promise<void>
+
+  /** Stores a small object whole or not at all, over what was there (thumbnails, manifests). */
+  put(key: string, bytes: Uint8Array): Promise<void>
+
+  /** Resolves when the storage answers; rejects with `unavailable` otherwise. */
+  ping(): Promise<void>
+
+  /** The path of the object on this machine, for backends whose objects are files. */
+  localPath?(key: string): string
+}
+
+/** A file open for writing at its end. One writer at a time; the upload's lock sees to that. */
+export interface Appender {
+  /** Writes the buffers in order, in as few system calls as it takes. */
+  write(buffers: readonly Uint8Array[]): Promise<void>
+  /** Makes all that was written survive what the configured durability promises. */
+  sync(): Promise<void>
+  /** Drops the bytes past `size`. */
+  truncate(size: number): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,134 @@
+import type { Readable } from 'node:stream'
+
+/** Why a body gave no more bytes. */
+export type BodyEnd =
+  | 'complete'
+  /** The connection closed or broke before the body was complete. */
+  | 'cut'
+  /** Nothing arrived for the idle time. */
+  | 'idle'
+  /** The stop signal fired. */
+  | 'stopped'
+
+export interface Batch {
+  buffers: Buffer[]
+  bytes: number
+}
+
+export interface Gather {
+  /** What has arrived since the last call, as soon as there is something; null at the end. */
+  next(): Promise<Batch | null>
+  /** Why it ended; defined once `next` gave null. */
+  readonly end: BodyEnd | undefined
+  /** Lets go of the stream. It is left paused and undrained. */
+  detach(): void
+}
+
+export interface GatherOptions {
+  /** Stops reading; what has arrived by then is still given out. */
+  signal?: AbortSignal
+  /** Milliseconds without a byte after which the body counts as dead. 0: never. Default 60,000. */
+  idleMs?: number
+  /** Bytes held before the sender is made to wait. Default 1 MiB. */
+  highWaterBytes?: number
+}
+
+/**
+ * Collects a stream's own buffers while the batch before them is being written: one `writev` for
+ * many small reads, no copy, no stage in between, at most `highWaterBytes` (plus one read) held.
+ */
+export function gather(body: Readable, options: GatherOptions = {}): Gather {
+  const { signal, idleMs = 60_000, highWaterBytes = 1024 * 1024 } = options
+  let buffers: Buffer[] = []
+  let bytes = 0
+  let end: BodyEnd | undefined
+  let wake: (() => void) | undefined
+  let idle: NodeJS.Timeout | undefined
+
+  const notify = () => {
+    wake?.()
+    wake = undefined
+  }
+
+  const finish = (why: BodyEnd) => {
+    if (end !== undefined) return
+    end = why
+    clearTimeout(idle)
+    // Bytes that the kernel has handed over already are part of what arrived.
+    if (why === 'stopped') takeBuffered()
+    detach()
+    notify()
+  }
+
+  const onData = (chunk: Buffer) => {
+    buffers.push(chunk)
+    bytes += chunk.byteLength
+    idle?.refresh()
+    if (bytes >= highWaterBytes) {
+      body.pause()
+      clearTimeout(idle)
+      idle = undefined
+    }
+    notify()
+  }
+  const onEnd = () => finish('complete')
+  const onCut = () => finish('cut')
+  const onStop = () => finish('stopped')
+
+  function watchIdle() {
+    if (idleMs > 0 && end === undefined) idle ??= setTimeout(() => finish('idle'), idleMs)
+  }
+
+  function takeBuffered() {
+    body.off('data', onData)
+    body.pause()
+    for (let chunk = body.read(); chunk !== null; chunk = body.read()) {
+      buffers.push(chunk as Buffer)
+      bytes += (chunk as Buffer).byteLength
+    }
+  }
+
+  function detach() {
+    clearTimeout(idle)
+    body.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut)
+    // A stream that breaks after we let go must not bring the process down.
+    if (!body.closed) body.on('error', ignore)
+    body.pause()
+    signal?.removeEventListener('abort', onStop)
+  }
+
+  if (body.readableEnded) end = 'complete'
+  else if (body.destroyed) end = 'cut'
+  else {
+    body.on('end', onEnd).on('error', onCut).on('close', onCut)
+    signal?.addEventListener('abort', onStop, { once: true })
+    body.on('data', onData)
+    watchIdle()
+    if (signal?.aborted) onStop()
+  }
+
+  return {
+    get end() {
+      return end
+    },
+    detach,
+    async next() {
+      if (bytes === 0 && end === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      if (bytes === 0) return null
+      const batch = { buffers, bytes }
+      buffers = []
+      bytes = 0
+      if (end === undefined && body.isPaused()) {
+        body.resume()
+        watchIdle()
+      }
+      return batch
+    },
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,85 @@
+import type { Storage } from '../storage/storage.ts'
+import type { HeldLock, Lock } from './lock.ts'
+import type { UploadsRepo } from './repo.ts'
+import type { Upload } from './upload.ts'
+
+/**
+ * The points of the order of steps at which a process may die (docs/reliability.md). Production
+ * passes nothing here; the fault tests pass a function that kills the process.
+ */
+export type Step =
+  | 'row-inserted'
+  | 'object-created'
+  | 'receiving'
+  | 'attempt-recorded'
+  | 'bytes-written'
+  | 'bytes-synced'
+  | 'offset-recorded'
+  | 'complete'
+  | 'inspected'
+  | 'published'
+  | 'state-ended'
+  | 'bytes-removed'
+
+export type UploadOutcome = 'created' | 'published' | 'rejected' | 'expired' | 'terminated'
+
+export interface Limits {
+  /** Bytes of the largest upload; null for no limit. */
+  maxSize: number | null
+  /** Milliseconds after its last byte that an unfinished upload ends. */
+  expiresAfterMs: number
+  /** Milliseconds without a byte after which a body is cut. */
+  idleMs: number
+  anonymousUploads: boolean
+}
+
+/** What happens to a finished upload is not the core's business: compose hands it in. */
+export interface Hooks<P> {
+  /**
+   * Publishes a complete upload, exactly once however often it is called. `attempt` is awaited
+   * before each inspection: it counts the try, and rejects when the file has had its tries.
+   */
+  onFinished(upload: Upload, attempt: () => Promise<void>): Promise<P>
+  /** What was published from an upload before. */
+  findPublished(uploadId: string): Promise<P | null>
+  /** Takes back what was published, the upload's state with it, in one transaction. */
+  unpublish(upload: Upload): Promise<void>
+  /** Refuses by the declared name and type, before a byte is sent. Throws the Fault. */
+  screenDeclared(facts: { filename: string; declaredType: string | null }): void
+  /** Refuses by the first bytes. Undefined when everything is accepted, to save the look. */
+  screenPrefix?(prefix: Uint8Array, upload: Upload): Promise<void>
+  /** Keys of what was made from the bytes (thumbnails), removed along with them. */
+  derivedKeys(storageKey: string): string[]
+}
+
+/** What the functions of this folder share. */
+export interface Core<P> {
+  repo: UploadsRepo
+  storage: Storage
+  lock: Lock
+  limits: Limits
+  hooks: Hooks<P>
+  now: () => Date
+  newId: () => string
+  /** Fires when the process is about to stop: bodies are let go with what they brought. */
+  stopping: AbortSignal
+  at: (step: Step) => void
+  meter: {
+    ended(door: string, outcome: UploadOutcome): void
+    received(door: string, bytes: number): void
+    publishedIn(seconds: number): void
+  }
+  log: {
+    warn(fields: object, message: string): void
+    error(fields: object, message: string): void
+  }
+}
+
+/** Proof at run time of what the type promises: the lock is this upload's. */
+export function assertHeld(lock: HeldLock, upload: Upload): void {
+  if (lock.id !== upload.id) throw new Error('the lock of another upload was passed')
+}
+
+export function expiryFrom(core: Core<unknown>, now: Date): string {
+  return new Date(now.getTime() + core.limits.expiresAfterMs).toISOString()
+}

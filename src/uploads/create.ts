@@ -1,0 +1,93 @@
+import { type Actor, ownerIdOf } from '../auth/actor.ts'
+import { can } from '../auth/can.ts'
+import { Fault } from '../errors.ts'
+import { type Core, expiryFrom } from './core.ts'
+import { complete } from './finish.ts'
+import { removeBytes } from './terminate.ts'
+import type { NewUpload, Upload } from './upload.ts'
+import type { Progress } from './uploads.ts'
+
+/**
+ * Steps 1 to 3: the row with its quota, then the object, then `receiving`. A crash in between
+ * leaves a row that the sweep takes away; never an object without a row.
+ */
+export async function create<P>(
+  core: Core<P>,
+  actor: Actor,
+  input: NewUpload,
+): Promise<Progress<P>> {
+  const { repo, storage, limits } = core
+  if (!can(actor, { action: 'upload:create' }, limits.anonymousUploads))
+    throw new Fault(actor.kind === 'anonymous' ? 'not-authenticated' : 'not-allowed')
+  if (limits.maxSize !== null && input.size !== null && input.size > limits.maxSize)
+    throw new Fault('too-large', { text: `The largest upload is ${limits.maxSize} bytes.` })
+  const declaredType = input.declaredType || null
+  core.hooks.screenDeclared({ filename: input.filename ?? '', declaredType })
+
+  const upload = newRow(core, ownerIdOf(actor), { ...input, declaredType })
+  const inserted = await repo.insert(upload)
+  if (inserted === 'too-many-uploads') throw new Fault(inserted, { retryAfterSeconds: 60 })
+  if (inserted !== 'inserted') throw new Fault(inserted)
+  core.at('row-inserted')
+  try {
+    await storage.create(upload.storageKey)
+  } catch (error) {
+    const now = core.now().toISOString()
+    await repo.end({ id: upload.id }, ['creating'], 'terminated', { now })
+    await removeBytes(core, upload)
+    throw error
+  }
+  core.at('object-created')
+  if (!(await repo.change(upload.id, ['creating'], { state: 'receiving' })))
+    throw new Fault('upload-ended')
+  core.at('receiving')
+  core.meter.ended(upload.door, 'created')
+  return finishIfEmpty(core, { ...upload, state: 'receiving' })
+}
+
+async function finishIfEmpty<P>(core: Core<P>, upload: Upload): Promise<Progress<P>> {
+  if (upload.size !== 0) return { upload, published: null }
+  const lock = await core.lock.acquire(upload.id)
+  try {
+    return await complete(core, lock, upload, { size: 0 })
+  } finally {
+    lock.release()
+  }
+}
+
+function newRow(core: Core<unknown>, ownerId: number | null, input: NewUpload): Upload {
+  const now = core.now()
+  const id = input.id ?? core.newId()
+  return {
+    id,
+    ownerId,
+    door: input.door,
+    state: 'creating',
+    size: input.size,
+    offset: 0,
+    cutTo: null,
+    reserved: input.size ?? 0,
+    storageKey: storageKeyOf(id),
+    filename: storable(input.filename ?? ''),
+    declaredType: input.declaredType ? storable(input.declaredType) : null,
+    description: storable(input.description ?? ''),
+    metadata: input.metadata ?? null,
+    expectedDigest: input.expectedDigest ?? null,
+    inspectTries: 0,
+    rejectReason: null,
+    createdAt: now.toISOString(),
+    updatedAt: now.toISOString(),
+    expiresAt: expiryFrom(core, now),
+    bytesGone: false,
+  }
+}
+
+/** A function of the id alone: where the bytes are is settled before the first one comes. */
+function storageKeyOf(id: string): string {
+  return `${id.slice(0, 2)}/${id}`
+}
+
+/** Postgres text holds no NUL, and a lone surrogate has no UTF-8 form. */
+export function storable(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed()
+}

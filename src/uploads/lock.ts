@@ -1,0 +1,27 @@
+/**
+ * The right to change one upload. `append` and every other writing function take it as a
+ * parameter, so code that does not hold the lock does not compile.
+ */
+export interface HeldLock {
+  readonly id: string
+  /**
+   * Fires when somebody else waits: the holder stores what it has and lets go. "The Server SHOULD
+   * ... release the lock" is how tus resumes after a connection that only seems alive.
+   */
+  readonly asked: AbortSignal
+  /** Lets go; the longest waiter holds the lock next. Further calls do nothing. */
+  release(): void
+}
+
+export interface AcquireOptions {
+  /** Milliseconds to wait before giving up with `locked`. Default 10,000. */
+  timeoutMs?: number
+  /** Stops waiting, with `client-gone`. */
+  signal?: AbortSignal
+}
+
+/** One holder per id; waiters sleep and are served in order of arrival. */
+export interface Lock {
+  /** Rejects with a Fault: `locked` when the wait runs out, `client-gone` when the signal fires. */
+  acquire(id: string, options?: AcquireOptions): Promise<HeldLock>
+}

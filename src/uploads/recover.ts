@@ -1,0 +1,67 @@
+import { and, asc, eq, gt, isNull } from 'drizzle-orm'
+import type { Database } from '../db/database.ts'
+import { uploads } from '../db/schema.ts'
+import { type Core, expiryFrom } from './core.ts'
+import { complete } from './finish.ts'
+import type { Upload } from './upload.ts'
+
+const PAGE = 500
+
+/**
+ * Before the server listens, after a crash on a machine that kept running: what the dead process
+ * had written but not recorded is in the page cache, in order and whole, so the length of the
+ * object is the true offset (step 5). It is synced and recorded, and nobody sends it again.
+ *
+ * After a reboot this must not run: the length may count bytes that never reached the disk. The
+ * next append then drops whatever lies past the recorded offset.
+ *
+ * @returns the number of uploads that went forward.
+ */
+export async function adoptWrittenBytes<P>(core: Core<P>, db: Database): Promise<number> {
+  let adopted = 0
+  for (let after: string | null = null; ; ) {
+    const page: Upload[] = await db
+      .select()
+      .from(uploads)
+      .where(
+        and(
+          eq(uploads.state, 'receiving'),
+          isNull(uploads.cutTo),
+          after === null ? undefined : gt(uploads.id, after),
+        ),
+      )
+      .orderBy(asc(uploads.id))
+      .limit(PAGE)
+    const done = await Promise.all(page.map((upload) => adopt(core, upload)))
+    adopted += done.filter(Boolean).length
+    const last = page.at(-1)
+    if (last === undefined || page.length < PAGE) return adopted
+    after = last.id
+  }
+}
+
+async function adopt<P>(core: Core<P>, upload: Upload): Promise<boolean> {
+  const stored = await core.storage.size(upload.storageKey)
+  if (stored === null) {
+    core.log.error({ upload: upload.id }, 'the bytes of an unfinished upload are missing')
+    return false
+  }
+  const offset = Math.min(stored, upload.size ?? core.limits.maxSize ?? stored)
+  if (offset <= upload.offset) return false
+  const lock = await core.lock.acquire(upload.id)
+  try {
+    const appender = await core.storage.append(upload.storageKey, offset)
+    await appender.sync().finally(() => appender.close())
+    const now = core.now()
+    const changes = { offset, updatedAt: now.toISOString(), expiresAt: expiryFrom(core, now) }
+    if (offset === upload.size) await complete(core, lock, upload, { offset })
+    else if (upload.size === null) await core.repo.grow(upload, offset, changes)
+    else await core.repo.change(upload.id, ['receiving'], changes)
+    return true
+  } catch (error) {
+    core.log.warn({ err: error, upload: upload.id }, 'written bytes could not be taken over')
+    return false
+  } finally {
+    lock.release()
+  }
+}

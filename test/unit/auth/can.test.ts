@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest'
+import { type Actor, anonymous, type Role } from '../../../src/auth/actor.ts'
+import { can, type Permission } from '../../../src/auth/can.ts'
+
+const ID = 7
+const actor = (role: Role): Actor => ({ kind: 'user', id: ID, username: role, role, tokenId: 1 })
+
+const actors: Record<string, Actor> = {
+  anonymous,
+  user: actor('user'),
+  staff: actor('staff'),
+  admin: actor('admin'),
+}
+const permissions: Record<string, Permission> = {
+  'upload:create': { action: 'upload:create' },
+  'own upload': { action: 'upload:access', ownerId: ID },
+  "another's upload": { action: 'upload:access', ownerId: ID + 1 },
+  "nobody's upload": { action: 'upload:access', ownerId: null },
+  'media:manage': { action: 'media:manage' },
+  'accounts:manage': { action: 'accounts:manage' },
+}
+
+/** Who may: without and with ALLOW_ANONYMOUS_UPLOADS. */
+const table: [permission: string, closed: string[], open: string[]][] = [
+  ['upload:create', ['user', 'staff', 'admin'], ['anonymous', 'user', 'staff', 'admin']],
+  ['own upload', ['user', 'staff', 'admin'], ['user', 'staff', 'admin']],
+  ["another's upload", ['staff', 'admin'], ['staff', 'admin']],
+  ["nobody's upload", ['staff', 'admin'], ['anonymous', 'user', 'staff', 'admin']],
+  ['media:manage', ['staff', 'admin'], ['staff', 'admin']],
+  ['accounts:manage', ['admin'], ['admin']],
+]
+
+describe('can', () => {
+  it.each(table)('lets only those with the right at %s', (name, closed, open) => {
+    const permission = permissions[name]!
+    const allowed = (anonymousUploads: boolean) =>
+      Object.keys(actors).filter((who) => can(actors[who]!, permission, anonymousUploads))
+    expect(allowed(false)).toEqual(closed)
+    expect(allowed(true)).toEqual(open)
+  })
+})

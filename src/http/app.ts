@@ -1,7 +1,7 @@
 import { Hono, type MiddlewareHandler } from 'hono'
+import type { Env } from '../protocols/env.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type AllowedOrigins, cors } from './cors.ts'
-import type { Env } from './env.ts'
 import { createOnError, onNotFound } from './on-error.ts'
 
 export interface AppDeps {

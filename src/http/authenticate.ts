@@ -3,7 +3,7 @@ import { type Actor, anonymous } from '../auth/actor.ts'
 import { can, type Permission } from '../auth/can.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import { Fault } from '../errors.ts'
-import type { Env } from './env.ts'
+import type { Env } from '../protocols/env.ts'
 
 /**
  * Finds out who asks, from the Authorization header, before anything of the body is read. A bad

@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono'
-import type { Env } from './env.ts'
+import type { Env } from '../protocols/env.ts'
 
 /** `*`, or the origins that may read our answers, such as `https://app.example`. */
 export type AllowedOrigins = '*' | readonly string[]

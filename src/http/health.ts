@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
+import type { Env } from '../protocols/env.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { Env } from './env.ts'
 import { methods } from './methods.ts'
 
 /** How long a part may take to answer before it counts as away. */

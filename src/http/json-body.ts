@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { Fault } from '../errors.ts'
-import type { Env } from './env.ts'
+import type { Env } from '../protocols/env.ts'
 
 export interface JsonBodyOptions {
   /** Largest body in bytes; `too-large` above. Default 64 KiB. */

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
-import type { Env } from './env.ts'
+import type { Env } from '../protocols/env.ts'
 
 export interface Listening {
   /** `http://host:port`, with the port that was really taken. */

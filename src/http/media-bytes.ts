@@ -4,9 +4,9 @@ import { Fault } from '../errors.ts'
 import type { MediaFile } from '../media/promote.ts'
 import type { MediaRepo } from '../media/repo.ts'
 import { serve } from '../media/serve.ts'
+import type { Env } from '../protocols/env.ts'
 import type { Storage } from '../storage/storage.ts'
 import { toIsoMicros } from '../wire/time.ts'
-import type { Env } from './env.ts'
 import { methods } from './methods.ts'
 
 export interface MediaBytesDeps {

@@ -1,5 +1,5 @@
 import type { Context, Handler } from 'hono'
-import type { Env } from './env.ts'
+import type { Env } from '../protocols/env.ts'
 
 export type MethodHandlers = Partial<
   Record<

@@ -2,8 +2,8 @@ import type { Context, ErrorHandler, NotFoundHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { asFault } from '../db/retry.ts'
 import { Fault, reasons } from '../errors.ts'
+import type { Env } from '../protocols/env.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { Env } from './env.ts'
 
 /**
  * The one door for errors of the doors that answer as Django REST framework does. A Fault becomes

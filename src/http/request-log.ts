@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
+import type { Env } from '../protocols/env.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { Env } from './env.ts'
 
 /** What a client or a proxy in front may choose as an id: nothing that could forge a log line. */
 const ACCEPTED_ID = /^[A-Za-z0-9._-]{1,64}$/

@@ -30,7 +30,7 @@ const tagLength = (head: Uint8Array): number | null => {
   const size = head.subarray(6, 10)
   if (ascii(head, 0, 3) !== 'ID3' || size.length < 4 || size.some((byte) => byte > 0x7f))
     return null
-  return size.reduce((sum, byte) => sum * 128 + byte, 10)
+  return 10 + size.reduce((sum, byte) => sum * 128 + byte, 0)
 }
 
 /** Audio behind a tag, that hides the frames from the head where it holds a cover picture. */

@@ -55,13 +55,17 @@ const adtsLength = (head: Uint8Array, at: number): number | null => {
   return length > 6 ? length : null
 }
 
-/** Eleven bits are no signature: a second frame has to follow the first, as far as we can see. */
+/** Eleven bits are no signature: a whole frame has to follow, and behind it the next or the end. */
 const isFramed = (
   head: Uint8Array,
   length: (head: Uint8Array, at: number) => number | null,
 ): boolean => {
   const first = length(head, 0)
-  return first !== null && (first + 6 > head.length || length(head, first) !== null)
+  return (
+    first !== null &&
+    first <= head.length &&
+    (first + 6 > head.length || length(head, first) !== null)
+  )
 }
 
 /** What file-type is taken at its word for only if more than its few bytes agree. */

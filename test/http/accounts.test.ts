@@ -43,11 +43,21 @@ beforeEach(async () => {
   staffKey = (await tokens.create(staff.id, {})).key
 })
 
+/** Every field that an answer of these paths can have. */
+interface AnswerJson {
+  id: number
+  key: string
+  detail: string
+  expires_at: string[]
+  next: string | null
+  previous: string | null
+  results: { id: number; username: string }[]
+}
+
 interface Answer {
   status: number
   headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes, compared and not computed with.
-  json: any
+  json: AnswerJson
 }
 
 async function ask(
@@ -55,7 +65,8 @@ async function ask(
   path: string,
   { body, key = adminKey, headers = {} }: AskOptions = {},
 ): Promise<Answer> {
-  const json = body === undefined ? {} : { 'Content-Type': 'application/json' }
+  const json: Record<string, string> =
+    body === undefined ? {} : { 'Content-Type': 'application/json' }
   const response = await app.request(path, {
     method,
     headers: { ...json, ...(key === null ? {} : { Authorization: `Token ${key}` }), ...headers },
@@ -255,8 +266,7 @@ describe('the list of users', () => {
     const users = createUsers({ db: open.db, now })
     for (let i = 0; i < 10; i++) await users.create({ username: `u${i}`, role: 'user' })
   })
-  const names = (answer: Answer) =>
-    answer.json.results.map((user: { username: string }) => user.username)
+  const names = (answer: Answer) => answer.json.results.map((user) => user.username)
 
   it('comes in pages of ten with links', async () => {
     const first = await ask('GET', '/api/users')

@@ -5,7 +5,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type AllowedOrigins, cors, corsHeaders, mergeVary } from '../../src/http/cors.ts'
-import type { Env } from '../../src/http/env.ts'
+import type { Env } from '../../src/protocols/env.ts'
 
 let server: http.Server | undefined
 

@@ -3,8 +3,8 @@ import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { Fault } from '../../src/errors.ts'
 import { createApp } from '../../src/http/app.ts'
-import type { Env } from '../../src/http/env.ts'
 import { requestLog } from '../../src/http/request-log.ts'
+import type { Env } from '../../src/protocols/env.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
 const lines: string[] = []

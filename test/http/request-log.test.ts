@@ -7,15 +7,16 @@ import { Hono } from 'hono'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createApp } from '../../src/http/app.ts'
 import { authenticate } from '../../src/http/authenticate.ts'
-import type { Env } from '../../src/http/env.ts'
 import { type Listening, listen } from '../../src/http/listen.ts'
 import { requestLog } from '../../src/http/request-log.ts'
+import type { Env } from '../../src/protocols/env.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 
 let server: Listening
 const counted: object[] = []
 const lines: Record<string, unknown>[] = []
 let onLine = () => {}
+let onArrived = () => {}
 const log = createLog({
   destination: {
     write(line) {
@@ -47,6 +48,7 @@ beforeAll(async () => {
   routes.get('/response', () => new Response('made by hand'))
   routes.get('/media/:key/:name', (c) => c.text('x'))
   routes.post('/slow', async (c) => {
+    onArrived()
     await once(c.env.incoming, 'close')
     return c.text('too late')
   })
@@ -67,7 +69,10 @@ beforeEach(() => {
 
 /** The first line logged from now on. */
 async function nextLine(): Promise<Record<string, unknown>> {
-  if (lines.length === 0) await new Promise<void>((resolve) => (onLine = resolve))
+  if (lines.length === 0)
+    await new Promise<void>((resolve) => {
+      onLine = resolve
+    })
   return lines[0] ?? {}
 }
 
@@ -130,7 +135,10 @@ describe('every request', () => {
     const { hostname, port } = new URL(server.url)
     const socket = connect(Number(port), hostname)
     socket.write('POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhello')
-    setTimeout(() => socket.destroy(), 50)
+    await new Promise<void>((resolve) => {
+      onArrived = resolve
+    })
+    socket.destroy()
     expect(await nextLine()).toMatchObject({ path: '/slow', aborted: true })
   })
 

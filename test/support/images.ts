@@ -17,6 +17,19 @@ const header = (width: number, height: number, depth: number, colour: number): B
   return data
 }
 
+/** An interlaced grey PNG of zeros: its decoder has to hold all of it at once. */
+export const buildInterlacedPng = (side: number): Uint8Array => {
+  const data = header(side, side, 8, 0)
+  data[12] = 1
+  return Buffer.concat([
+    Buffer.from('89504e470d0a1a0a', 'hex'),
+    chunk('IHDR', data),
+    // Each of the seven passes has a filter byte per row of its own.
+    chunk('IDAT', deflateSync(Buffer.alloc(side * side + 3 * side), { level: 1 })),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
+}
+
 /** A PNG of zeros whose rows are all there; colour types as in the PNG specification §11.2.1. */
 export const buildPng = (
   width: number,

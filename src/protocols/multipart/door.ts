@@ -29,7 +29,8 @@ interface Form {
   actor: Actor
   /** The fields that mean something, checked. */
   fields: { name?: string; description?: string }
-  filename: string
+  /** The file's own name; undefined until there is a file. */
+  filename: string | undefined
   upload: Upload | undefined
   lock: HeldLock | undefined
 }
@@ -44,7 +45,7 @@ export function createMultipartDoor(deps: MultipartDeps): MultipartDoor {
       const form: Form = {
         actor,
         fields: {},
-        filename: '',
+        filename: undefined,
         upload: undefined,
         lock: undefined,
       }
@@ -92,7 +93,7 @@ function takeField(form: Form, name: string, value: string): void {
 }
 
 async function takeFile({ uploads }: MultipartDeps, form: Form, file: FormFile): Promise<void> {
-  if (form.upload) throw wrongFile('Submit one file at a time.')
+  if (form.filename !== undefined) throw wrongFile('Submit one file at a time.')
   if (file.field !== 'f') throw wrongFile('No file was submitted.')
   const filename = printable(file.filename)
   if (filename === '') throw wrongFile('No file was submitted.')
@@ -102,6 +103,7 @@ async function takeFile({ uploads }: MultipartDeps, form: Form, file: FormFile):
       `Ensure this filename has at most ${MAX_FILENAME_LENGTH} characters (it has ${length}).`,
     )
   }
+  // Before anything is awaited: a second file may be announced while the first is being created.
   form.filename = filename
   const { declaredType, body } = file
   const input = { door: 'multipart', size: null, filename, declaredType }
@@ -114,7 +116,7 @@ async function finish({ uploads }: MultipartDeps, form: Form): Promise<Upload> {
   const { upload, lock, fields, filename } = form
   if (upload === undefined || lock === undefined) throw wrongFile('No file was submitted.')
   if (upload.offset === 0) throw wrongFile('The submitted file is empty.')
-  const facts = { filename: fields.name || filename, description: fields.description ?? '' }
+  const facts = { filename: fields.name || filename || '', description: fields.description ?? '' }
   try {
     return (await uploads.finish(lock, upload, facts)).upload
   } catch (error) {

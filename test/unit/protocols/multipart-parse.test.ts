@@ -1,0 +1,157 @@
+import { once } from 'node:events'
+import { PassThrough, type Readable } from 'node:stream'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Fault } from '../../../src/errors.ts'
+import { type FormFile, parseForm } from '../../../src/protocols/multipart/parse.ts'
+import { BOUNDARY, field, file, form, formType } from '../../support/multipart.ts'
+
+/** A request body that is written to by hand. */
+function request(): PassThrough & { headers: { 'content-type': string } } {
+  return Object.assign(new PassThrough(), { headers: { 'content-type': formType } })
+}
+
+async function readAll(body: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of body) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('latin1')
+}
+
+/** Handlers that keep everything. */
+function collecting() {
+  const fields: [string, string][] = []
+  const files: [string, string][] = []
+  return {
+    fields,
+    files,
+    onField: (name: string, value: string) => void fields.push([name, value]),
+    onFile: async ({ filename, body }: FormFile) => {
+      files.push([filename, await readAll(body)])
+    },
+  }
+}
+
+const fault = (reason: string) => expect.objectContaining({ name: 'Fault', reason })
+
+describe('parseForm', () => {
+  it('gives fields and files as they come, and resolves when the file has been taken', async () => {
+    const incoming = request()
+    const handlers = collecting()
+    const done = parseForm(incoming, handlers)
+    incoming.end(form(field('name', 'before'), file('a.bin', 'bytes'), field('x', 'after')))
+    await done
+    expect(handlers.fields).toEqual([
+      ['name', 'before'],
+      ['x', 'after'],
+    ])
+    expect(handlers.files).toEqual([['a.bin', 'bytes']])
+  })
+
+  it('is not done before the body has ended, even after the last delimiter', async () => {
+    const incoming = request()
+    const done = parseForm(incoming, collecting())
+    incoming.write(form(file('a.bin', 'bytes')))
+    const early = await Promise.race([
+      done.then(() => 'done'),
+      once(incoming, 'drain').catch(() => {}),
+      new Promise((resolve) => setImmediate(resolve, 'waiting')),
+    ])
+    expect(early).not.toBe('done')
+    incoming.end()
+    await done
+  })
+
+  it('makes the sender wait while nobody takes the file', async () => {
+    const incoming = request()
+    let body: Readable | undefined
+    const done = parseForm(incoming, {
+      onField() {},
+      onFile: (taken) => {
+        body = taken.body
+        return once(taken.body, 'end').then(() => {})
+      },
+    })
+    incoming.write(file('a.bin', '').subarray(0, -2))
+    let written = 0
+    while (incoming.write(Buffer.alloc(64 * 1024))) {
+      written += 64
+      await new Promise((resolve) => setImmediate(resolve))
+      if (written > 10_000) expect.fail('the body was read without end')
+    }
+    body?.resume()
+    incoming.end(`\r\n--${BOUNDARY}--\r\n`)
+    await done
+  })
+
+  it('lets go of the file and rejects when the sender is gone', async () => {
+    const incoming = request()
+    const handlers = collecting()
+    const done = parseForm(incoming, handlers)
+    incoming.write(file('a.bin', 'bytes'))
+    await new Promise((resolve) => setImmediate(resolve))
+    incoming.destroy()
+    await expect(done).rejects.toEqual(fault('client-gone'))
+    expect(handlers.files).toEqual([])
+  })
+
+  it('rejects with what a handler throws, and leaves the rest of the body unread', async () => {
+    const incoming = request()
+    const refusal = new Fault('type-not-accepted')
+    const done = parseForm(incoming, { onField() {}, onFile: () => Promise.reject(refusal) })
+    incoming.write(file('a.bin', 'bytes'))
+    await expect(done).rejects.toBe(refusal)
+    expect(incoming.isPaused()).toBe(true)
+    expect(incoming.destroyed).toBe(false)
+  })
+
+  it('cuts a body that stands still', async () => {
+    const incoming = request()
+    const done = parseForm(incoming, collecting(), { idleMs: 50 })
+    incoming.write(`--${BOUNDARY}\r\nContent-`)
+    await expect(done).rejects.toEqual(fault('body-idle'))
+  })
+
+  it('does not blame the sender for a file that is taken slowly', async () => {
+    const incoming = request()
+    const handlers = collecting()
+    const slow = async (taken: FormFile) => {
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      await handlers.onFile(taken)
+    }
+    const done = parseForm(incoming, { onField() {}, onFile: slow }, { idleMs: 50, settleMs: 50 })
+    const bytes = 'x'.repeat(2_000_000)
+    incoming.end(form(file('a.bin', bytes)))
+    await done
+    expect(handlers.files[0]?.[1]).toHaveLength(bytes.length)
+  })
+
+  it('comes to an end on every body, and takes a file whole or not at all', async () => {
+    const noise = fc.oneof(
+      fc.constantFrom('\r\n', '--', `--${BOUNDARY}`, `\r\n--${BOUNDARY}\r\n`, '"', ':', '\0', ';'),
+      fc.constantFrom('Content-Disposition: form-data; name="f"; filename="b"\r\n\r\n', '\r\n\r\n'),
+      fc.string({ maxLength: 5 }),
+    )
+    const good = form(field('name', 'x'), file('a.bin', 'some bytes'), field('y', 'z')).toString()
+    const edits = fc.array(fc.tuple(fc.nat(good.length), fc.nat(20), noise), { maxLength: 3 })
+    await fc.assert(
+      fc.asyncProperty(edits, fc.integer({ min: 1, max: 200 }), async (changes, step) => {
+        let text = good
+        for (const [at, drop, put] of changes)
+          text = text.slice(0, at) + put + text.slice(at + drop)
+        const incoming = request()
+        const handlers = collecting()
+        const done = parseForm(incoming, handlers, { settleMs: 20 }).then(
+          () => 'parsed',
+          (error: unknown) => error,
+        )
+        const bytes = Buffer.from(text)
+        for (let at = 0; at < bytes.length; at += step)
+          incoming.write(bytes.subarray(at, at + step))
+        incoming.end()
+        const outcome = await done
+        if (outcome !== 'parsed') expect(outcome).toEqual(fault('bad-request'))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+})

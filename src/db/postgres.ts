@@ -18,6 +18,8 @@ export async function openPostgres(options: PostgresOptions): Promise<OpenDataba
   const client = postgres(options.url, {
     max: options.maxConnections ?? 10,
     connect_timeout: 10,
+    // Seconds. The driver's own pause grows to 20: uploads should go on as soon as the database does.
+    backoff: (failures) => Math.min(0.05 * 2 ** failures, 1),
     // A statement that hangs on a dead connection must not hold a request for ever.
     connection: { TimeZone: 'UTC', application_name: 'landfall', statement_timeout: 60_000 },
     onnotice: () => {},

@@ -38,7 +38,8 @@ export function isUniqueViolation(error: unknown): boolean {
 
 /** A database that is away is `unavailable` to a client; anything else stays what it is. */
 export function asFault(error: unknown): unknown {
-  return isPassing(error) ? new Fault('unavailable', { cause: error, retryAfterSeconds: 1 }) : error
+  if (error instanceof Fault || !isPassing(error)) return error
+  return new Fault('unavailable', { cause: error, retryAfterSeconds: 1 })
 }
 
 /**

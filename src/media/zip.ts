@@ -103,7 +103,6 @@ export const readZipDirectory = async (source: ByteSource): Promise<ZipEntry[] |
       offset: view.getUint32(at + 42, true),
     }
     readZip64Extra(entry, view.getUint32(at + 24, true), bytes.subarray(nameEnd, extraEnd))
-    entry.offset += directory.shift
     entries.push(entry)
     at = extraEnd + view.getUint16(at + 32, true)
   }

@@ -8,6 +8,9 @@ export interface CuttableProxy {
   pointTo(url: string): void
   /** Resets every open connection. */
   cut(): void
+  /** Resets every connection, and each new one at once, until `up`. */
+  down(): void
+  up(): void
   /** Resolves when so many bytes in all have gone from clients towards the server. */
   passed(bytes: number): Promise<void>
   close(): Promise<void>
@@ -16,10 +19,12 @@ export interface CuttableProxy {
 export async function startProxy(): Promise<CuttableProxy> {
   let target = { port: 0, host: '127.0.0.1' }
   let total = 0
+  let reachable = true
   const waiting = new Set<{ bytes: number; resolve(): void }>()
   const sockets = new Set<Socket>()
 
   const server = createServer((client) => {
+    if (!reachable) return void client.resetAndDestroy()
     const upstream = connect(target.port, target.host)
     for (const socket of [client, upstream]) {
       sockets.add(socket)
@@ -56,6 +61,13 @@ export async function startProxy(): Promise<CuttableProxy> {
       target = { host: hostname, port: Number(port) }
     },
     cut,
+    down() {
+      reachable = false
+      cut()
+    },
+    up() {
+      reachable = true
+    },
     passed: (bytes) =>
       total >= bytes
         ? Promise.resolve()

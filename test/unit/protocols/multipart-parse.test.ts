@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { PassThrough, type Readable } from 'node:stream'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Fault } from '../../../src/errors.ts'
 import { type FormFile, parseForm } from '../../../src/protocols/multipart/parse.ts'
 import { BOUNDARY, field, file, form, formType } from '../../support/multipart.ts'
@@ -49,14 +49,14 @@ describe('parseForm', () => {
 
   it('is not done before the body has ended, even after the last delimiter', async () => {
     const incoming = request()
-    const done = parseForm(incoming, collecting())
+    const handlers = collecting()
+    let settled = false
+    const done = parseForm(incoming, handlers).finally(() => {
+      settled = true
+    })
     incoming.write(form(file('a.bin', 'bytes')))
-    const early = await Promise.race([
-      done.then(() => 'done'),
-      once(incoming, 'drain').catch(() => {}),
-      new Promise((resolve) => setImmediate(resolve, 'waiting')),
-    ])
-    expect(early).not.toBe('done')
+    await vi.waitFor(() => expect(handlers.files).toHaveLength(1))
+    expect(settled).toBe(false)
     incoming.end()
     await done
   })
@@ -125,7 +125,7 @@ describe('parseForm', () => {
     expect(handlers.files[0]?.[1]).toHaveLength(bytes.length)
   })
 
-  it('comes to an end on every body, and takes a file whole or not at all', async () => {
+  it('comes to an end on every body, however mangled', async () => {
     const noise = fc.oneof(
       fc.constantFrom('\r\n', '--', `--${BOUNDARY}`, `\r\n--${BOUNDARY}\r\n`, '"', ':', '\0', ';'),
       fc.constantFrom('Content-Disposition: form-data; name="f"; filename="b"\r\n\r\n', '\r\n\r\n'),
@@ -151,7 +151,7 @@ describe('parseForm', () => {
         const outcome = await done
         if (outcome !== 'parsed') expect(outcome).toEqual(fault('bad-request'))
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     )
   })
 })

@@ -29,6 +29,7 @@ import { tusRoutes } from './protocols/tus/door.ts'
 import { type Boot, readBoot } from './storage/boot.ts'
 import { openDiskStorage } from './storage/disk.ts'
 import type { Storage } from './storage/storage.ts'
+import { createDigester } from './streams/digest.ts'
 import { createLog, type Log } from './telemetry/log.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 import type { Core, Step } from './uploads/core.ts'
@@ -81,6 +82,7 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
     maxImagePixels: config.maxImagePixels,
     log: (message, fields) => log.warn(fields, message),
   })
+  const digester = createDigester()
   const stopping = new AbortController()
 
   const core: Core<MediaFile> = {
@@ -89,12 +91,14 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
       maxOpenUploads: config.userMaxOpenUploads,
     }),
     storage,
+    digester,
     lock: createMemoryLock({ onWaited: metrics.lockWaited }),
     limits: {
       maxSize: config.uploadMaxSize,
       expiresAfterMs: config.uploadExpiresAfterMs,
       idleMs: config.uploadIdleTimeoutMs,
       anonymousUploads: config.allowAnonymousUploads,
+      digestAlgorithms: [],
     },
     hooks: createPromotion({
       db,
@@ -155,6 +159,7 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
       await listening?.close(config.shutdownTimeoutMs * 0.8)
       await tokens.settled()
       await inspector.close()
+      await digester.close()
       await database.close()
     },
   }

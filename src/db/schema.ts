@@ -7,11 +7,13 @@ import {
   integer,
   jsonb,
   pgTable,
+  primaryKey,
   text,
   timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
+import type { SavedDigest } from '../streams/digest-messages.ts'
 
 /** Microseconds matter to consumers of the listing, and a JS Date has none: times stay text. */
 const time = (name: string) => timestamp(name, { withTimezone: true, mode: 'string', precision: 6 })
@@ -56,11 +58,35 @@ export const uploadStates = [
   'creating',
   'receiving',
   'complete',
+  'held',
   'promoted',
   'rejected',
   'expired',
   'terminated',
 ] as const
+
+/** The files of one form submission; they become media files together. */
+export const uploadSessions = pgTable(
+  'upload_sessions',
+  {
+    token: text('token').primaryKey(),
+    userId: integer('user_id').references(() => users.id),
+    status: text('status', { enum: ['created', 'uploading', 'stored', 'expired'] }).notNull(),
+    /** Files and bytes in it, counted where they are added so that limits hold. */
+    fileCount: integer('file_count').notNull().default(0),
+    totalSize: bytes('total_size').notNull().default(0),
+    createdAt: time('created_at').notNull(),
+    updatedAt: time('updated_at').notNull(),
+    expiresAt: time('expires_at').notNull(),
+  },
+  (t) => [
+    index('upload_sessions_user').on(t.userId, t.createdAt.desc()),
+    index('upload_sessions_open')
+      .on(t.expiresAt)
+      .where(sql`${t.status} in ('created', 'uploading')`),
+    check('upload_sessions_counters', sql`${t.fileCount} >= 0 and ${t.totalSize} >= 0`),
+  ],
+)
 
 export const uploads = pgTable(
   'uploads',
@@ -82,13 +108,34 @@ export const uploads = pgTable(
     reserved: bytes('reserved').notNull().default(0),
     /** Where the bytes are, from the first to the last day. */
     storageKey: text('storage_key').notNull().unique(),
+    /** The file's own name: a hint to its type. */
     filename: text('filename').notNull().default(''),
+    /** The name of the record where it is another one. */
+    title: text('title'),
     declaredType: text('declared_type'),
     description: text('description').notNull().default(''),
     /** What the client sent along, kept byte for byte for its door to return. */
     metadata: text('metadata'),
+    /** `file` is published when complete; a `part` or a `session` file is held for its whole. */
+    purpose: text('purpose', { enum: ['file', 'part', 'session'] })
+      .notNull()
+      .default('file'),
+    /** False: that all bytes are there does not end the upload, somebody has to say so. */
+    autoFinish: boolean('auto_finish').notNull().default(true),
+    /** True: `expires_at` does not move with activity. */
+    fixedExpiry: boolean('fixed_expiry').notNull().default(false),
+    /** Where the bytes are once the upload is complete, if that is another place. */
+    finalKey: text('final_key').unique(),
     /** Digests of the whole file that the client announced, `algorithm:hex`, space-separated. */
     expectedDigest: text('expected_digest'),
+    /** Algorithms that run along with the bytes, space-separated. */
+    digestAlgorithms: text('digest_algorithms'),
+    digestState: jsonb('digest_state').$type<SavedDigest>(),
+    /** How a joined upload is put together, as the client wrote it. */
+    recipe: text('recipe'),
+    sessionToken: text('session_token').references(() => uploadSessions.token),
+    /** What the inspection found, where the record is made later. */
+    inspection: jsonb('inspection'),
     /** Inspections begun: counted before they start, since the file may kill us. */
     inspectTries: integer('inspect_tries').notNull().default(0),
     /** Why it was refused: a reason of errors.ts. */
@@ -100,7 +147,14 @@ export const uploads = pgTable(
     bytesGone: boolean('bytes_gone').notNull().default(false),
   },
   (t) => [
-    index('uploads_open').on(t.expiresAt).where(sql`${t.state} in ('creating', 'receiving')`),
+    index('uploads_open')
+      .on(t.expiresAt)
+      .where(sql`${t.state} in ('creating', 'receiving', 'held')`),
+    index('uploads_owner').on(t.ownerId, t.createdAt.desc()),
+    // One name once in a session, however many requests bring it at the same time.
+    uniqueIndex('uploads_session_name')
+      .on(t.sessionToken, t.filename)
+      .where(sql`${t.state} in ('creating', 'receiving', 'complete', 'held', 'promoted')`),
     index('uploads_complete').on(t.updatedAt).where(sql`${t.state} = 'complete'`),
     index('uploads_ended')
       .on(t.updatedAt)
@@ -140,6 +194,24 @@ export const mediaFiles = pgTable(
     uniqueIndex('media_files_key').on(t.key),
     index('media_files_created').on(t.createdAt.desc(), t.id.desc()),
     index('media_files_user').on(t.userId),
+  ],
+)
+
+/** The parts of a joined upload, in order; the same part may stand in it twice. */
+export const uploadParts = pgTable(
+  'upload_parts',
+  {
+    wholeId: uuid('whole_id')
+      .notNull()
+      .references(() => uploads.id, { onDelete: 'cascade' }),
+    position: integer('position').notNull(),
+    partId: uuid('part_id')
+      .notNull()
+      .references(() => uploads.id, { onDelete: 'cascade' }),
+  },
+  (t) => [
+    primaryKey({ columns: [t.wholeId, t.position] }),
+    index('upload_parts_part').on(t.partId),
   ],
 )
 

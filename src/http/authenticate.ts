@@ -22,7 +22,8 @@ export function authenticate(tokens: Pick<Tokens, 'authenticate'>): MiddlewareHa
 
 /** Lets through whoever sent a valid token, and OPTIONS. */
 export const requireAuthenticated: MiddlewareHandler<Env> = async (c, next) => {
-  if (c.var.actor.kind === 'anonymous' && c.req.method !== 'OPTIONS') throw new Fault('not-authenticated')
+  if (c.var.actor.kind === 'anonymous' && c.req.method !== 'OPTIONS')
+    throw new Fault('not-authenticated')
   await next()
 }
 

@@ -98,7 +98,6 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
     })
   })
   child.on('message', (reply: Reply) => settle?.({ reply }))
-  holdOpen(child, false)
   const kill = (): Promise<void> => {
     alive = false
     child.ref()

@@ -4,7 +4,7 @@ import { withRetry } from '../db/retry.ts'
 import { mediaFiles } from '../db/schema.ts'
 import { Fault } from '../errors.ts'
 import type { Hooks } from '../uploads/core.ts'
-import type { Upload } from '../uploads/upload.ts'
+import { finalKeyOf, type Upload } from '../uploads/upload.ts'
 import { type AcceptedFormats, accepts, mayBeAccepted, sniffRefuses } from './accept.ts'
 import type { Inspection, Inspector } from './inspect.ts'
 
@@ -39,7 +39,7 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
   async function inspect(upload: Upload, attempt: () => Promise<void>): Promise<Inspection> {
     const known = inspected.get(upload.id)
     if (known) return known
-    const path = deps.pathOf(upload.storageKey)
+    const path = deps.pathOf(finalKeyOf(upload))
     const { offset: size, filename: name, declaredType } = upload
     for (;;) {
       await attempt()
@@ -53,13 +53,17 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
     }
   }
 
-  async function onFinished(upload: Upload, attempt: () => Promise<void>): Promise<MediaFile> {
+  async function onFinished(
+    upload: Upload,
+    attempt: () => Promise<void>,
+    digests: Record<string, string>,
+  ): Promise<MediaFile> {
     const found = await inspect(upload, attempt)
     deps.onInspected?.()
     if (found.tooManyPixels) throw forgetting(upload, new Fault('too-many-pixels'))
     if (accepted && !accepts(accepted, { ...found, name: upload.filename }))
       throw forgetting(upload, new Fault('type-not-accepted'))
-    const record = newRecord(upload, found)
+    const record = newRecord(upload, found, digests)
     const id = await withRetry(() => insertRecord(db, record))
     inspected.delete(upload.id)
     if (id !== undefined) return { ...record, id }
@@ -74,22 +78,26 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
     return fault
   }
 
-  function newRecord(upload: Upload, found: Inspection): Omit<MediaFile, 'id'> {
+  function newRecord(
+    upload: Upload,
+    found: Inspection,
+    { sha256 }: Record<string, string>,
+  ): Omit<MediaFile, 'id'> {
     const now = deps.now().toISOString()
     return {
       uploadId: upload.id,
       key: deps.newKey(),
-      storageKey: upload.storageKey,
+      storageKey: finalKeyOf(upload),
       userId: upload.ownerId,
       type: found.type,
       mimeType: found.mimeType,
-      name: upload.filename,
+      name: upload.title ?? upload.filename,
       description: upload.description,
       size: upload.offset,
       width: found.width,
       height: found.height,
       mode: found.mode,
-      digest: upload.expectedDigest?.split(' ').find((d) => d.startsWith('sha256:')) ?? null,
+      digest: sha256 === undefined ? null : `sha256:${sha256}`,
       createdAt: now,
       updatedAt: now,
     }

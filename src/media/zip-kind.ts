@@ -80,7 +80,8 @@ const packageKind = async (
 const declaredByEntry = async (source: ByteSource, entry: ZipEntry): Promise<string | null> => {
   const content = await readZipEntry(source, entry, 256)
   const mimeType = canonicalMime(ascii(content ?? new Uint8Array(0)).trim())
-  return mimeType && /^application\/(vnd\.oasis\.|vnd\.sun\.xml\.|epub\+zip)/.test(mimeType)
+  return mimeType &&
+    /^application\/(vnd\.(oasis\.opendocument|sun\.xml)\.[a-z.-]+|epub\+zip)$/.test(mimeType)
     ? mimeType
     : null
 }

@@ -44,23 +44,36 @@ const findZip64 = async (
   return { length: readUint64(view, 40), start: readUint64(view, 48), shift: 0 }
 }
 
-/** Searches the end record backwards, since a comment may follow it. */
+/**
+ * Place of the end record in the tail, or -1. A comment may follow it and may contain its mark; the
+ * true one is that whose comment ends with the file. Archives with bytes behind them have none such:
+ * there the last mark counts.
+ */
+const findEnd = (tail: Uint8Array): number => {
+  const view = viewOf(tail)
+  let last = -1
+  for (let end = tail.length - 22; end >= 0; end--) {
+    if (tail[end] !== 0x50 || view.getUint32(end, true) !== 0x06054b50) continue
+    const commentEnd = end + 22 + view.getUint16(end + 20, true)
+    if (commentEnd === tail.length) return end
+    if (last < 0 && commentEnd < tail.length) last = end
+  }
+  return last
+}
+
 const findDirectory = async (source: ByteSource): Promise<Directory | null> => {
   const tailStart = Math.max(0, source.size - tailBytes)
   const tail = await source.read(tailStart, tailBytes)
+  const end = findEnd(tail)
+  if (end < 0) return null
+  const zip64 = await findZip64(source, tail, end)
+  if (zip64) return zip64
   const view = viewOf(tail)
-  for (let end = tail.length - 22; end >= 0; end--) {
-    if (tail[end] !== 0x50 || view.getUint32(end, true) !== 0x06054b50) continue
-    if (end + 22 + view.getUint16(end + 20, true) > tail.length) continue
-    const zip64 = await findZip64(source, tail, end)
-    if (zip64) return zip64
-    const length = view.getUint32(end + 12, true)
-    const start = view.getUint32(end + 16, true)
-    // Bytes put before an archive move everything in it by their number.
-    const shift = tailStart + end - length - start
-    return shift >= 0 ? { start: start + shift, length, shift } : null
-  }
-  return null
+  const length = view.getUint32(end + 12, true)
+  const start = view.getUint32(end + 16, true)
+  // Bytes put before an archive move everything in it by their number.
+  const shift = tailStart + end - length - start
+  return shift >= 0 ? { start: start + shift, length, shift } : null
 }
 
 /** Sizes and places over 4 GiB stand in an extra field (APPNOTE 4.5.3). */
@@ -103,6 +116,7 @@ export const readZipDirectory = async (source: ByteSource): Promise<ZipEntry[] |
       offset: view.getUint32(at + 42, true),
     }
     readZip64Extra(entry, view.getUint32(at + 24, true), bytes.subarray(nameEnd, extraEnd))
+    entry.offset += directory.shift
     entries.push(entry)
     at = extraEnd + view.getUint16(at + 32, true)
   }

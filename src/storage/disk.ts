@@ -103,6 +103,24 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
     if (synced) await syncFolder(path.dirname(file))
   }
 
+  async function finalise(key: string, size: number, to?: string): Promise<void> {
+    const file = pathOf(key)
+    const target = to === undefined ? file : pathOf(to)
+    const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+      // A run before this one may have come as far as the new name.
+      if (error.code !== 'ENOENT' || target === file) throw error
+      return stat(target)
+    })
+    if (found.size !== size)
+      throw new Error(`object holds ${found.size} bytes where ${size} were recorded`)
+    if (target === file) return
+    await ensureFolder(path.dirname(target))
+    await rename(file, target).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+    })
+    if (synced) await syncFolder(path.dirname(target))
+  }
+
   async function readAt(key: string, start: number, length: number): Promise<Uint8Array> {
     const handle = await open(pathOf(key), 'r')
     try {
@@ -130,14 +148,7 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
       )
     },
 
-    async finalise(key, size) {
-      // `sync` at the end of the last append made the bytes durable; here they are only counted.
-      const found = await stat(pathOf(key)).catch(rethrow)
-      if (found.size !== size) {
-        const cause = new Error(`object holds ${found.size} bytes where ${size} were recorded`)
-        throw new Fault('unavailable', { cause })
-      }
-    },
+    finalise: (key, size, to) => finalise(key, size, to).catch(rethrow),
 
     async ping() {
       await fs.promises.access(root, fs.constants.W_OK | fs.constants.X_OK).catch(rethrow)

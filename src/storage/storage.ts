@@ -43,10 +43,11 @@ export interface Storage {
   join(key: string, sources: readonly string[]): Promise<void>
 
   /**
-   * Declares the object finished: checks that exactly `size` bytes are there and makes them
-   * durable. No byte is copied or moved.
+   * Declares the object finished: checks that exactly `size` bytes are there, all of them made
+   * durable by `sync` before. With `to` the object is known by that key from here on; no byte is
+   * copied. Doing it again changes nothing.
    */
-  finalise(key: string, size: number): Promise<void>
+  finalise(key: string, size: number, to?: string): Promise<void>
 
   /** Stores a small object whole or not at all, over what was there (thumbnails, manifests). */
   put(key: string, bytes: Uint8Array): Promise<void>

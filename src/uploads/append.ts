@@ -1,10 +1,12 @@
 import { Fault } from '../errors.ts'
 import type { Appender } from '../storage/storage.ts'
+import type { Digest } from '../streams/digest.ts'
+import type { SavedDigest } from '../streams/digest-messages.ts'
 import { type BodyEnd, type Gather, gather } from '../streams/gather.ts'
 import { assertHeld, type Core, expiryFrom } from './core.ts'
-import { complete, reject } from './finish.ts'
+import { complete, localPath, reject } from './finish.ts'
 import type { HeldLock } from './lock.ts'
-import type { Upload } from './upload.ts'
+import { digestAlgorithmsOf, type Upload } from './upload.ts'
 import type { AppendInput, Progress } from './uploads.ts'
 
 /** Bytes after which a sync is begun while the body goes on, so that the last one is short. */
@@ -22,6 +24,10 @@ interface Run<P> {
   appender: Appender
   source: Gather
   mode: 'keep' | 'whole'
+  /** The digests of the whole file, running along; and the one that this body must have. */
+  digest: Digest | undefined
+  verified: Digest | undefined
+  verify: AppendInput['verify']
   /** First offset that must not be written. */
   limit: number
   /** Written so far. */
@@ -49,7 +55,7 @@ export async function append<P>(
 ): Promise<Progress<P>> {
   assertHeld(lock, upload)
   const { mode = 'keep' } = input
-  if (upload.state === 'promoted') return repeatLast(core, upload, input)
+  if (upload.state === 'promoted' || upload.state === 'held') return repeatLast(core, upload, input)
   if (upload.state !== 'receiving') throw new Fault('pending', { retryAfterSeconds: 1 })
   if (input.offset !== upload.offset) throw new Fault('offset-mismatch', { offset: upload.offset })
   const limit = upload.size ?? core.limits.maxSize ?? Number.MAX_SAFE_INTEGER
@@ -75,6 +81,9 @@ export async function append<P>(
     appender,
     source,
     mode,
+    digest: openDigest(core, upload),
+    verified: openVerified(core, upload, input.verify),
+    verify: input.verify,
     limit,
     at: upload.offset,
     recorded: upload.offset,
@@ -88,6 +97,8 @@ export async function append<P>(
     source.detach()
     for (const signal of [lock.asked, core.stopping]) signal.removeEventListener('abort', onStop)
     await run.syncing.catch(() => {})
+    run.digest?.close()
+    run.verified?.close()
     await appender.close()
     core.meter.received(upload.door, run.at - upload.offset)
   }
@@ -116,10 +127,13 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
       await run.appender.write(batch.buffers)
       const before = run.at
       run.at += batch.bytes
+      run.digest?.follow(run.at)
+      run.verified?.follow(run.at)
       core.at('bytes-written')
       await screen(run, before)
       await syncOnTheWay(run)
     }
+    if (source.end === 'complete') await verify(run)
   } catch (error) {
     trouble = error
   }
@@ -127,7 +141,7 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
   const all = run.at === upload.size
   // Whole or nothing: a body that is not complete is as if it had not come.
   const whole = end === 'complete' || (all && trouble === undefined)
-  const keeps = run.mode === 'keep' ? !undoes(trouble) : whole
+  const keeps = run.mode === 'keep' ? !undoes(trouble) : whole && trouble === undefined
   if (!keeps) {
     await cutBack(run)
     if (trouble instanceof Fault && trouble.reason === 'type-not-accepted')
@@ -135,9 +149,9 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
     throw stopFault(run, end, trouble)
   }
   await settle(run)
-  if (all && trouble === undefined) {
-    const progress = await complete(core, lock, upload, { offset: run.at })
-    return progress
+  if (all && trouble === undefined && upload.autoFinish) {
+    const digestState = await saveDigest(run)
+    return complete(core, lock, upload, { offset: run.at, digestState })
   }
   const recorded = await record(run)
   if (whole) return { upload: recorded, published: null }
@@ -210,7 +224,8 @@ async function record<P>(run: Run<P>): Promise<Upload> {
     offset: run.at,
     cutTo: run.mode === 'whole' || run.at !== run.recorded ? null : upload.cutTo,
     updatedAt: now.toISOString(),
-    expiresAt: expiryFrom(core, now),
+    expiresAt: expiryFrom(core, upload, now),
+    digestState: await saveDigest(run),
   }
   const reserved = upload.size === null ? Math.max(run.at, upload.reserved) : upload.reserved
   const outcome =
@@ -230,6 +245,44 @@ async function record<P>(run: Run<P>): Promise<Upload> {
   run.recordedAt = performance.now()
   run.upload = { ...upload, ...changes, reserved }
   return run.upload
+}
+
+function openDigest(core: Core<unknown>, upload: Upload): Digest | undefined {
+  const algorithms = digestAlgorithmsOf(upload)
+  if (algorithms.length === 0) return undefined
+  const digest = core.digester.open({
+    path: localPath(core, upload.storageKey),
+    algorithms,
+    state: upload.digestState ?? undefined,
+    saves: true,
+  })
+  // After a restart: what was stored and not yet digested when the last state was saved.
+  digest.follow(upload.offset)
+  return digest
+}
+
+function openVerified(
+  core: Core<unknown>,
+  upload: Upload,
+  verify: AppendInput['verify'],
+): Digest | undefined {
+  if (verify === undefined) return undefined
+  const path = localPath(core, upload.storageKey)
+  return core.digester.open({ path, algorithms: [verify.algorithm], start: upload.offset })
+}
+
+/** Waits for the digest to catch up: it is a batch behind at the most, or as slow as its algorithm. */
+async function saveDigest<P>(run: Run<P>): Promise<SavedDigest | null> {
+  return run.digest === undefined ? null : run.digest.save(run.at)
+}
+
+async function verify<P>(run: Run<P>): Promise<void> {
+  if (run.verify === undefined || run.verified === undefined) return
+  const { algorithm, expected } = run.verify
+  const found = (await run.verified.finish(run.at))[algorithm]
+  const wanted = expected()
+  if (wanted === null || Buffer.from(wanted).toString('hex') !== found)
+    throw new Fault('digest-mismatch', { offset: run.recorded })
 }
 
 function withOffset(error: unknown, offset: number): unknown {

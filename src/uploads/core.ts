@@ -1,4 +1,5 @@
 import type { Storage } from '../storage/storage.ts'
+import type { Digester } from '../streams/digest.ts'
 import type { HeldLock, Lock } from './lock.ts'
 import type { UploadsRepo } from './repo.ts'
 import type { Upload } from './upload.ts'
@@ -31,6 +32,8 @@ export interface Limits {
   /** Milliseconds without a byte after which a body is cut. */
   idleMs: number
   anonymousUploads: boolean
+  /** Digests that every upload gets (MEDIA_DIGEST). */
+  digestAlgorithms: readonly string[]
 }
 
 /** What happens to a finished upload is not the core's business: compose hands it in. */
@@ -38,8 +41,15 @@ export interface Hooks<P> {
   /**
    * Publishes a complete upload, exactly once however often it is called. `attempt` is awaited
    * before each inspection: it counts the try, and rejects when the file has had its tries.
+   *
+   * @param digests lower-case hex by algorithm, of all that the upload asked for.
+   * @returns null where the upload is held for something larger instead.
    */
-  onFinished(upload: Upload, attempt: () => Promise<void>): Promise<P>
+  onFinished(
+    upload: Upload,
+    attempt: () => Promise<void>,
+    digests: Record<string, string>,
+  ): Promise<P | null>
   /** What was published from an upload before. */
   findPublished(uploadId: string): Promise<P | null>
   /** Takes back what was published, the upload's state with it, in one transaction. */
@@ -57,6 +67,7 @@ export interface Core<P> {
   repo: UploadsRepo
   storage: Storage
   lock: Lock
+  digester: Digester
   limits: Limits
   hooks: Hooks<P>
   now: () => Date
@@ -80,6 +91,8 @@ export function assertHeld(lock: HeldLock, upload: Upload): void {
   if (lock.id !== upload.id) throw new Error('the lock of another upload was passed')
 }
 
-export function expiryFrom(core: Core<unknown>, now: Date): string {
+/** When an upload that was active now ends; a fixed end stays where it is. */
+export function expiryFrom(core: Core<unknown>, upload: Upload, now: Date): string | null {
+  if (upload.fixedExpiry) return upload.expiresAt
   return new Date(now.getTime() + core.limits.expiresAfterMs).toISOString()
 }

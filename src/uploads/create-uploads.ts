@@ -4,11 +4,11 @@ import { Fault } from '../errors.ts'
 import { append } from './append.ts'
 import { type Core, expiryFrom } from './core.ts'
 import { create, storable } from './create.ts'
-import { complete, endedFault, publish } from './finish.ts'
+import { complete, digestsOf, endedFault, publish } from './finish.ts'
 import type { HeldLock } from './lock.ts'
 import { terminate } from './terminate.ts'
 import { isOpen, type Upload } from './upload.ts'
-import type { Progress, Uploads } from './uploads.ts'
+import type { FinishFacts, Progress, Uploads } from './uploads.ts'
 
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/
 
@@ -39,7 +39,7 @@ export function createUploads<P>(core: Core<P>): Uploads<P> {
       return { upload, published: await core.hooks.findPublished(upload.id) }
     if (isExpired(upload, core.now())) {
       const now = core.now().toISOString()
-      const [ended] = await repo.end({ id: upload.id }, ['receiving'], 'expired', { now })
+      const [ended] = await repo.end({ id: upload.id }, ['receiving', 'held'], 'expired', { now })
       if (ended) core.meter.ended(upload.door, 'expired')
       throw new Fault('upload-ended')
     }
@@ -51,7 +51,7 @@ export function createUploads<P>(core: Core<P>): Uploads<P> {
     if (upload.size !== null || size < upload.offset) throw new Fault('length-invalid')
     if (maxSize !== null && size > maxSize) throw new Fault('too-large')
     const now = core.now()
-    const set = { size, updatedAt: now.toISOString(), expiresAt: expiryFrom(core, now) }
+    const set = { size, updatedAt: now.toISOString(), expiresAt: expiryFrom(core, upload, now) }
     const outcome = await repo.grow(upload, size, set)
     if (outcome === 'ended') throw new Fault('upload-ended')
     if (outcome !== 'changed') throw new Fault(outcome)
@@ -66,13 +66,33 @@ export function createUploads<P>(core: Core<P>): Uploads<P> {
     lock: (id, options) => core.lock.acquire(id, options),
     append: (lock, upload, input) => append(core, lock, upload, input),
     terminate: (lock) => terminate(core, lock),
-    finish: (lock, upload, { filename, description }) =>
-      complete(core, lock, upload, {
-        size: upload.offset,
-        filename: storable(filename),
-        description: storable(description),
-      }),
+    finish: (lock, upload, facts = {}) => finish(core, lock, upload, facts),
+    async digest(upload, algorithm) {
+      const digest = (await digestsOf(core, upload))[algorithm]
+      if (digest === undefined) throw new Error(`${algorithm} does not run along with this upload`)
+      return digest
+    },
   }
+}
+
+async function finish<P>(
+  core: Core<P>,
+  lock: HeldLock,
+  upload: Upload,
+  { title, description }: FinishFacts,
+): Promise<Progress<P>> {
+  if (upload.state === 'promoted')
+    return { upload, published: await core.hooks.findPublished(upload.id) }
+  if (upload.size !== null && upload.offset !== upload.size)
+    throw new Fault('length-invalid', {
+      text: 'Not all bytes of the upload are here yet.',
+      offset: upload.offset,
+    })
+  return complete(core, lock, upload, {
+    size: upload.offset,
+    ...(title == null ? {} : { title: storable(title) }),
+    ...(description === undefined ? {} : { description: storable(description) }),
+  })
 }
 
 function isExpired(upload: Upload, now: Date): boolean {

@@ -1,7 +1,7 @@
 import { type Actor, ownerIdOf } from '../auth/actor.ts'
 import { can } from '../auth/can.ts'
 import { Fault } from '../errors.ts'
-import { type Core, expiryFrom } from './core.ts'
+import type { Core } from './core.ts'
 import { complete } from './finish.ts'
 import { removeBytes } from './terminate.ts'
 import type { NewUpload, Upload } from './upload.ts'
@@ -46,7 +46,7 @@ export async function create<P>(
 }
 
 async function finishIfEmpty<P>(core: Core<P>, upload: Upload): Promise<Progress<P>> {
-  if (upload.size !== 0) return { upload, published: null }
+  if (upload.size !== 0 || !upload.autoFinish) return { upload, published: null }
   const lock = await core.lock.acquire(upload.id)
   try {
     return await complete(core, lock, upload, { size: 0 })
@@ -58,6 +58,10 @@ async function finishIfEmpty<P>(core: Core<P>, upload: Upload): Promise<Progress
 function newRow(core: Core<unknown>, ownerId: number | null, input: NewUpload): Upload {
   const now = core.now()
   const id = input.id ?? core.newId()
+  const arriving = input.keys?.arriving ?? storageKeyOf(id)
+  const complete = input.keys?.complete ?? arriving
+  const digests = new Set([...core.limits.digestAlgorithms, ...(input.digestAlgorithms ?? [])])
+  const lifetimeMs = input.endsAfterMs ?? core.limits.expiresAfterMs
   return {
     id,
     ownerId,
@@ -67,17 +71,27 @@ function newRow(core: Core<unknown>, ownerId: number | null, input: NewUpload): 
     offset: 0,
     cutTo: null,
     reserved: input.size ?? 0,
-    storageKey: storageKeyOf(id),
+    storageKey: arriving,
+    finalKey: complete === arriving ? null : complete,
     filename: storable(input.filename ?? ''),
+    title: null,
     declaredType: input.declaredType ? storable(input.declaredType) : null,
     description: storable(input.description ?? ''),
     metadata: input.metadata ?? null,
+    purpose: input.purpose ?? 'file',
+    autoFinish: input.autoFinish ?? true,
+    fixedExpiry: input.endsAfterMs !== undefined,
     expectedDigest: input.expectedDigest ?? null,
+    digestAlgorithms: digests.size > 0 ? [...digests].join(' ') : null,
+    digestState: null,
+    recipe: input.recipe ?? null,
+    sessionToken: input.sessionToken ?? null,
+    inspection: null,
     inspectTries: 0,
     rejectReason: null,
     createdAt: now.toISOString(),
     updatedAt: now.toISOString(),
-    expiresAt: expiryFrom(core, now),
+    expiresAt: new Date(now.getTime() + lifetimeMs).toISOString(),
     bytesGone: false,
   }
 }

@@ -46,7 +46,7 @@ export async function sweep<P>(
   const settled = new Date(core.now().getTime() - settledAfterMs).toISOString()
   const { repo } = core
   const abandoned = await repo.end({ createdBefore: settled }, ['creating'], 'terminated', { now })
-  const expired = await repo.end({ expiredBy: now }, ['receiving'], 'expired', { now })
+  const expired = await repo.end({ expiredBy: now }, ['receiving', 'held'], 'expired', { now })
   for (const { door } of expired) core.meter.ended(door, 'expired')
   return {
     abandoned: abandoned.length,
@@ -99,7 +99,7 @@ async function unlinkEnded(core: Core<unknown>, db: Database): Promise<number> {
   let unlinked = 0
   for (;;) {
     const page = await db
-      .select({ id: uploads.id, storageKey: uploads.storageKey })
+      .select({ id: uploads.id, storageKey: uploads.storageKey, finalKey: uploads.finalKey })
       .from(uploads)
       .where(and(inArray(uploads.state, [...ENDED]), eq(uploads.bytesGone, false)))
       .orderBy(asc(uploads.updatedAt))

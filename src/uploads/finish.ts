@@ -1,9 +1,8 @@
 import { Fault, type Reason } from '../errors.ts'
-import { matchesDigests } from '../streams/digest.ts'
-import { assertHeld, type Core } from './core.ts'
+import { assertHeld, type Core, expiryFrom } from './core.ts'
 import type { HeldLock } from './lock.ts'
 import { removeBytes } from './terminate.ts'
-import { isEnded, type Upload } from './upload.ts'
+import { digestAlgorithmsOf, finalKeyOf, isEnded, type Upload } from './upload.ts'
 import type { Progress } from './uploads.ts'
 
 /** Inspections a file gets. One that kills the inspector, or us, twice is refused. */
@@ -17,7 +16,7 @@ const REFUSALS: ReadonlySet<Reason> = new Set([
   'digest-mismatch',
 ])
 
-type Facts = Partial<Pick<Upload, 'size' | 'offset' | 'filename' | 'description'>>
+type Facts = Partial<Pick<Upload, 'size' | 'offset' | 'title' | 'description' | 'digestState'>>
 
 /**
  * Steps 7 to 10. One UPDATE records the last offset, makes the upload `complete` and counts the
@@ -30,17 +29,23 @@ export async function complete<P>(
   facts: Facts,
 ): Promise<Progress<P>> {
   assertHeld(lock, upload)
+  const held = upload.purpose === 'part'
+  const now = core.now()
   const changes = {
     ...facts,
-    state: 'complete' as const,
-    inspectTries: 1,
+    // A part is not a file: nobody looks into it, and it waits for its whole as long as it may.
+    state: held ? ('held' as const) : ('complete' as const),
+    inspectTries: held ? 0 : 1,
     cutTo: null,
-    expiresAt: null,
-    updatedAt: core.now().toISOString(),
+    expiresAt: held ? expiryFrom(core, upload, now) : null,
+    updatedAt: now.toISOString(),
   }
   if (!(await core.repo.change(upload.id, ['receiving'], changes))) throw new Fault('upload-ended')
   core.at('complete')
-  return publish(core, lock, { ...upload, ...changes }, { counted: 1 })
+  const after = { ...upload, ...changes }
+  if (!held) return publish(core, lock, after, { counted: 1 })
+  await core.storage.finalise(upload.storageKey, after.offset)
+  return { upload: after, published: null }
 }
 
 /**
@@ -63,9 +68,12 @@ export async function publish<P>(
     if (number > MAX_TRIES) throw new Fault('file-unreadable')
   }
   try {
-    await core.storage.finalise(upload.storageKey, upload.offset)
-    await verifyDigest(core, upload)
-    const published = await core.hooks.onFinished(upload, attempt)
+    const { storageKey, finalKey, offset } = upload
+    await core.storage.finalise(storageKey, offset, finalKey ?? undefined)
+    const digests = await digestsOf(core, upload)
+    requireExpected(upload, digests)
+    const published = await core.hooks.onFinished(upload, attempt, digests)
+    if (published === null) return { upload: { ...upload, state: 'held' }, published }
     core.at('published')
     core.meter.ended(upload.door, 'published')
     core.meter.publishedIn((performance.now() - began) / 1000)
@@ -106,8 +114,32 @@ export function endedFault(upload: Upload): Fault | null {
   return new Fault('upload-ended')
 }
 
-async function verifyDigest(core: Core<unknown>, upload: Upload): Promise<void> {
-  if (upload.expectedDigest === null) return
-  const stream = core.storage.read(upload.storageKey)
-  if (!(await matchesDigests(stream, upload.expectedDigest))) throw new Fault('digest-mismatch')
+/** The digests that ran along; only what came after the last saved state is read for them. */
+export async function digestsOf(
+  core: Core<unknown>,
+  upload: Upload,
+): Promise<Record<string, string>> {
+  const algorithms = digestAlgorithmsOf(upload)
+  if (algorithms.length === 0) return {}
+  const key = upload.state === 'receiving' ? upload.storageKey : finalKeyOf(upload)
+  const digest = core.digester.open({
+    path: localPath(core, key),
+    algorithms,
+    state: upload.digestState ?? undefined,
+    saves: true,
+  })
+  return digest.finish(upload.offset).finally(() => digest.close())
+}
+
+/** Digests are computed from files on this machine; a backend without them has to bring its own. */
+export function localPath({ storage }: Core<unknown>, key: string): string {
+  if (storage.localPath === undefined) throw new Error('this storage has no local files')
+  return storage.localPath(key)
+}
+
+function requireExpected(upload: Upload, digests: Record<string, string>): void {
+  for (const pair of upload.expectedDigest?.split(' ') ?? []) {
+    const [algorithm = '', hex] = pair.split(':')
+    if (digests[algorithm] !== hex) throw new Fault('digest-mismatch')
+  }
 }

@@ -53,8 +53,12 @@ async function adopt<P>(core: Core<P>, upload: Upload): Promise<boolean> {
     const appender = await core.storage.append(upload.storageKey, offset)
     await appender.sync().finally(() => appender.close())
     const now = core.now()
-    const changes = { offset, updatedAt: now.toISOString(), expiresAt: expiryFrom(core, now) }
-    if (offset === upload.size) await complete(core, lock, upload, { offset })
+    const changes = {
+      offset,
+      updatedAt: now.toISOString(),
+      expiresAt: expiryFrom(core, upload, now),
+    }
+    if (offset === upload.size && upload.autoFinish) await complete(core, lock, upload, { offset })
     else if (upload.size === null) await core.repo.grow(upload, offset, changes)
     else await core.repo.change(upload.id, ['receiving'], changes)
     return true

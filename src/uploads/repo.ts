@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from 'drizzle-orm'
+import { and, eq, getTableColumns, inArray, sql } from 'drizzle-orm'
 import { type Database, rows } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
 import { uploads, users } from '../db/schema.ts'
@@ -27,6 +27,12 @@ export function createUploadsRepo(db: Database, quota: Quota) {
       await withRetry(() => db.insert(uploads).values(upload).onConflictDoNothing())
       return 'inserted'
     }
+    const columns = Object.entries(getTableColumns(uploads))
+    const names = columns.map(([, column]) => sql.identifier(column.name))
+    const values = columns.map(
+      ([property, column]) =>
+        sql`${sql.param(upload[property as keyof Upload], column)}::${sql.raw(column.getSQLType())}`,
+    )
     const inserted = await withRetry(() =>
       rows(
         db,
@@ -37,14 +43,8 @@ export function createUploadsRepo(db: Database, quota: Quota) {
             and used_bytes + ${upload.reserved}::bigint <= ${maxBytes}::bigint
             and not exists (select from uploads where uploads.id = ${upload.id}::uuid)
           returning id
-        ) insert into uploads (id, owner_id, door, state, size, reserved, storage_key, filename,
-          declared_type, description, metadata, expected_digest, created_at, updated_at, expires_at)
-        select ${upload.id}::uuid, owner.id, ${upload.door}, ${upload.state},
-          ${upload.size}::bigint, ${upload.reserved}::bigint, ${upload.storageKey},
-          ${upload.filename}, ${upload.declaredType}, ${upload.description}, ${upload.metadata},
-          ${upload.expectedDigest}, ${upload.createdAt}::timestamptz,
-          ${upload.updatedAt}::timestamptz, ${upload.expiresAt}::timestamptz
-        from owner returning id`,
+        ) insert into uploads (${sql.join(names, sql`, `)})
+        select ${sql.join(values, sql`, `)} from owner returning id`,
       ),
     )
     if (inserted.length > 0) return 'inserted'

@@ -14,7 +14,7 @@ export async function terminate<P>(core: Core<P>, lock: HeldLock): Promise<void>
   if (upload.state === 'promoted') await core.hooks.unpublish(upload)
   else {
     const now = core.now().toISOString()
-    const from = ['creating', 'receiving', 'complete'] as const
+    const from = ['creating', 'receiving', 'complete', 'held'] as const
     const ended = await core.repo.end({ id: upload.id }, from, 'terminated', { now })
     if (ended.length === 0) throw new Fault('upload-ended')
   }
@@ -29,11 +29,13 @@ export async function terminate<P>(core: Core<P>, lock: HeldLock): Promise<void>
  */
 export async function removeBytes(
   core: Core<unknown>,
-  upload: Pick<Upload, 'id' | 'storageKey'>,
+  upload: Pick<Upload, 'id' | 'storageKey' | 'finalKey'>,
 ): Promise<boolean> {
   try {
-    await core.storage.remove(upload.storageKey)
-    for (const key of core.hooks.derivedKeys(upload.storageKey)) await core.storage.remove(key)
+    const { storageKey, finalKey } = upload
+    const derived = core.hooks.derivedKeys(finalKey ?? storageKey)
+    for (const key of [storageKey, ...(finalKey === null ? [] : [finalKey]), ...derived])
+      await core.storage.remove(key)
     core.at('bytes-removed')
     await core.repo.change(upload.id, ['rejected', 'expired', 'terminated'], { bytesGone: true })
     return true

@@ -18,6 +18,19 @@ export interface AppendInput {
   length?: number | null
   /** `keep` (default): what arrived before a cut stays. `whole`: all of the body or none of it. */
   mode?: 'keep' | 'whole'
+  /** The bytes of this body must have this digest: `digest-mismatch`, and then nothing of it stays. */
+  verify?: {
+    /** Of node:crypto, or `crc32`, `crc32c`. */
+    algorithm: string
+    /** Asked when the body is complete (a trailer comes last). Null counts as differing. */
+    expected: () => Uint8Array | null
+  }
+}
+
+export interface FinishFacts {
+  /** Name of the record, where it is not the file's own. */
+  title?: string | null
+  description?: string
 }
 
 /** The face of the uploads core: what every door calls, in words of no protocol. */
@@ -36,12 +49,13 @@ export interface Uploads<P> {
   declareSize(lock: HeldLock, upload: Upload, size: number): Promise<Upload>
   /** Stores bytes at the end; publishes the upload when its declared size is reached. */
   append(lock: HeldLock, upload: Upload, input: AppendInput): Promise<Progress<P>>
-  /** Declares what has arrived to be all, and publishes it. For bodies of unknown length. */
-  finish(
-    lock: HeldLock,
-    upload: Upload,
-    facts: { filename: string; description: string },
-  ): Promise<Progress<P>>
+  /**
+   * Declares what has arrived to be all, and publishes it: for bodies of unknown length, and for
+   * uploads that do not finish by themselves. `length-invalid` while declared bytes are missing.
+   */
+  finish(lock: HeldLock, upload: Upload, facts?: FinishFacts): Promise<Progress<P>>
+  /** The digest of what has arrived, hex, with an algorithm that the upload was created with. */
+  digest(upload: Upload, algorithm: string): Promise<string>
   /** Ends the upload: state first, then bytes; a published file goes with it. */
   terminate(lock: HeldLock): Promise<void>
 }

@@ -142,6 +142,24 @@ describe.each(databaseKinds)('accounts in the %s database', (kind) => {
     })
   })
 
+  it('a token that was used a moment ago costs one statement', async () => {
+    const user = await bob()
+    const { key } = await tokens.create(user.id, {})
+    await tokens.authenticate(`Token ${key}`)
+    await tokens.settled()
+    const begun: (string | symbol)[] = []
+    const db = new Proxy(open.db, {
+      get(target, name) {
+        begun.push(name)
+        return Reflect.get(target, name, target)
+      },
+    })
+    await createTokens({ db, now }).authenticate(`Token ${key}`)
+    expect(
+      begun.filter((name) => /^(?:select|insert|update|delete|execute)$/.test(String(name))),
+    ).toEqual(['select'])
+  })
+
   describe('a user', () => {
     it('has a name that nobody else has, two requests at once included', async () => {
       const both = await Promise.all([refusal(bob()), refusal(bob())])

@@ -1,90 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createTokens } from '../../src/auth/tokens.ts'
-import { createUsers } from '../../src/auth/users.ts'
 import type { OpenDatabase } from '../../src/db/database.ts'
 import * as schema from '../../src/db/schema.ts'
-import { accountRoutes } from '../../src/http/accounts.ts'
-import { createApp } from '../../src/http/app.ts'
-import { requestLog } from '../../src/http/request-log.ts'
-import { createLog } from '../../src/telemetry/log.ts'
-import { openTestDatabase } from '../support/database.ts'
+import { type AccountApi, createAccountApi, openAccountDatabase } from '../support/account-api.ts'
 
 let open: OpenDatabase
-let app: ReturnType<typeof createApp>
-let adminId: number
-let adminKey: string
-let staffKey: string
-
-const now = () => new Date('2026-03-04T05:06:07.120Z')
-const log = createLog({ level: 'silent' })
+let api: AccountApi
+const ask: AccountApi['ask'] = (...request) => api.ask(...request)
 
 beforeAll(async () => {
-  open = await openTestDatabase('embedded')
+  open = await openAccountDatabase()
 })
 afterAll(() => open.close())
-
 beforeEach(async () => {
-  await open.db.delete(schema.tokens)
-  await open.db.delete(schema.users)
-  const users = createUsers({ db: open.db, now })
-  const tokens = createTokens({ db: open.db, now })
-  const routes = accountRoutes({ users, tokens, originOf: () => 'https://files.example' })
-  app = createApp({
-    log,
-    corsOrigins: '*',
-    requestLog: requestLog({ log, metrics: { requestDone: () => {} } }),
-    mounts: [['/', routes]],
-    ownOptions: [],
-  })
-  const admin = await users.create({ username: 'admin', role: 'admin' })
-  adminId = admin.id
-  adminKey = (await tokens.create(admin.id, {})).key
-  const staff = await users.create({ username: 'staff', role: 'staff' })
-  staffKey = (await tokens.create(staff.id, {})).key
+  api = await createAccountApi(open)
 })
-
-/** Every field that an answer of these paths can have. */
-interface AnswerJson {
-  id: number
-  key: string
-  detail: string
-  expires_at: string[]
-  next: string | null
-  previous: string | null
-  results: { id: number; username: string }[]
-}
-
-interface Answer {
-  status: number
-  headers: Headers
-  json: AnswerJson
-}
-
-async function ask(
-  method: string,
-  path: string,
-  { body, key = adminKey, headers = {} }: AskOptions = {},
-): Promise<Answer> {
-  const json: Record<string, string> =
-    body === undefined ? {} : { 'Content-Type': 'application/json' }
-  const response = await app.request(path, {
-    method,
-    headers: { ...json, ...(key === null ? {} : { Authorization: `Token ${key}` }), ...headers },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  })
-  const text = await response.text()
-  return {
-    status: response.status,
-    headers: response.headers,
-    json: text === '' ? null : JSON.parse(text),
-  }
-}
-
-interface AskOptions {
-  body?: unknown
-  key?: string | null
-  headers?: Record<string, string>
-}
 
 const required = ['This field is required.']
 
@@ -109,14 +38,14 @@ describe('who may', () => {
     expect(wrong.status).toBe(401)
     expect(wrong.headers.get('www-authenticate')).toBe('Token')
     expect(wrong.json).toEqual({ detail: 'Invalid token.' })
-    const staff = await ask(method, path, { key: staffKey })
+    const staff = await ask(method, path, { key: api.staffKey })
     expect(staff.status).toBe(403)
     expect(staff.json).toEqual({ detail: 'You do not have permission to perform this action.' })
   })
 
   it('/api/me is for any token', async () => {
     expect((await ask('GET', '/api/me', { key: null })).status).toBe(401)
-    const me = await ask('GET', '/api/me', { key: staffKey })
+    const me = await ask('GET', '/api/me', { key: api.staffKey })
     expect(me.status).toBe(200)
     expect(me.json).toMatchObject({ username: 'staff', role: 'staff' })
   })
@@ -210,7 +139,7 @@ describe('users', () => {
     const answer = await ask('POST', '/api/users', { body })
     expect(answer.status).toBe(400)
     expect(answer.json).toEqual(expected)
-    expect(await open.db.$count(schema.users)).toBe(2)
+    expect(await api.db.$count(schema.users)).toBe(2)
   })
 
   it.each(['Zoë', 'bob@example.org', 'b+o-b_1', '山田'])('may be called %s', async (username) => {
@@ -226,7 +155,7 @@ describe('users', () => {
   })
 
   it('cannot lock themselves out', async () => {
-    const path = `/api/users/${adminId}`
+    const path = `/api/users/${api.adminId}`
     const detail = 'You cannot deactivate yourself or give up your own admin role.'
     for (const answer of [
       await ask('DELETE', path),
@@ -259,87 +188,6 @@ describe('users', () => {
     }
     expect((await ask('DELETE', `/api/tokens/${id}`)).status).toBe(404)
   })
-})
-
-describe('the list of users', () => {
-  beforeEach(async () => {
-    const users = createUsers({ db: open.db, now })
-    for (let i = 0; i < 10; i++) await users.create({ username: `u${i}`, role: 'user' })
-  })
-  const names = (answer: Answer) => answer.json.results.map((user) => user.username)
-
-  it('comes in pages of ten with links', async () => {
-    const first = await ask('GET', '/api/users')
-    expect(first.json).toMatchObject({
-      count: 12,
-      next: 'https://files.example/api/users?limit=10&offset=10',
-      previous: null,
-    })
-    expect(names(first)).toHaveLength(10)
-    const second = await ask('GET', '/api/users/?z=1&offset=10&limit=10&a=b')
-    expect(names(second)).toEqual(['u8', 'u9'])
-    expect(second.json.next).toBeNull()
-    expect(second.json.previous).toMatch(
-      /^https:\/\/files\.example\/api\/users\/?\?a=b&limit=10&z=1$/,
-    )
-  })
-
-  it.each(['99999999999999999999', '9007199254740993', '9223372036854775808'])(
-    'is empty at the offset %s',
-    async (offset) => {
-      const answer = await ask('GET', `/api/users?offset=${offset}`)
-      expect([answer.status, answer.json.results]).toEqual([200, []])
-    },
-  )
-
-  it.each(['0', '-1', 'x', '5.0', ''])('takes the limit %j for none', async (limit) => {
-    expect(names(await ask('GET', `/api/users?limit=${limit}`))).toHaveLength(10)
-  })
-})
-
-describe('tokens', () => {
-  it('show their key once, when they are made', async () => {
-    const path = `/api/users/${adminId}/tokens`
-    const body = { name: 'laptop', expires_at: '2030-01-31T13:00:00+01:00' }
-    const made = await ask('POST', path, { body })
-    expect(made.status).toBe(201)
-    expect(made.headers.get('cache-control')).toBe('no-store')
-    expect(made.json).toEqual({
-      id: expect.any(Number),
-      key: expect.any(String),
-      name: 'laptop',
-      created_at: '2026-03-04T05:06:07.120000Z',
-      expires_at: '2030-01-31T12:00:00Z',
-    })
-    expect((await ask('GET', '/api/me', { key: made.json.key })).status).toBe(200)
-    const { key, ...rest } = made.json
-    const listed = await ask('GET', path)
-    expect(listed.json).toMatchObject({ count: 2, next: null, previous: null })
-    expect(listed.json.results[1]).toEqual(rest)
-    expect(JSON.stringify(listed.json)).not.toContain(key)
-  })
-
-  it('end with the next request after they are revoked', async () => {
-    const { id, key } = (await ask('POST', `/api/users/${adminId}/tokens`)).json
-    expect((await ask('DELETE', `/api/tokens/${id}`)).status).toBe(204)
-    expect((await ask('GET', '/api/me', { key })).json).toEqual({ detail: 'Invalid token.' })
-    expect((await ask('DELETE', `/api/tokens/${id}`)).status).toBe(404)
-  })
-
-  it('whose end has passed are refused', async () => {
-    const body = { expires_at: '2020-01-01T00:00:00Z' }
-    const { key } = (await ask('POST', `/api/users/${adminId}/tokens`, { body })).json
-    expect((await ask('GET', '/api/me', { key })).status).toBe(401)
-  })
-
-  it.each(['tomorrow', '2026-02-30T00:00:00Z', '2026-01-01', 5, '9999-12-31T23:59:59-12:00'])(
-    'cannot end at %j',
-    async (expires_at) => {
-      const answer = await ask('POST', `/api/users/${adminId}/tokens`, { body: { expires_at } })
-      expect(answer.status).toBe(400)
-      expect(answer.json.expires_at[0]).toMatch(/^Datetime has wrong format\./)
-    },
-  )
 })
 
 describe('requests that are none of these', () => {
@@ -381,9 +229,9 @@ describe('requests that are none of these', () => {
   })
 
   it('with bytes that are not UTF-8 are refused', async () => {
-    const response = await app.request('/api/users', {
+    const response = await api.app.request('/api/users', {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', Authorization: `Token ${adminKey}` },
+      headers: { 'Content-Type': 'application/json', Authorization: `Token ${api.adminKey}` },
       body: new Uint8Array([0x22, 0xff, 0x22]),
     })
     expect(response.status).toBe(400)

@@ -1,5 +1,6 @@
-// Stands in for the inspecting process: `hang` never answers, `crash` dies, `slow` takes its time.
-process.on('message', ({ path, name }) => {
+// Stands in for the inspecting process: `hang` never answers, `crash` dies, `slow` and thumbnails
+// take their time.
+process.on('message', ({ kind, path, name }) => {
   if (name === 'hang') for (;;);
   if (name === 'crash') process.kill(process.pid, 'SIGSEGV')
   if (name === 'exit') process.exit(3)
@@ -16,6 +17,6 @@ process.on('message', ({ path, name }) => {
         tooManyPixels: false,
       },
     })
-  setTimeout(reply, name === 'slow' ? 150 : 0)
+  setTimeout(reply, name === 'slow' ? 150 : kind === 'thumbnail' ? 300 : 0)
 })
 process.on('disconnect', () => process.exit(0))

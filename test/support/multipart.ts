@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { sql } from 'drizzle-orm'
 import { rows } from '../../src/db/database.ts'
+import type { MediaRecord } from '../../src/media/record.ts'
 import type { TestServer } from './server.ts'
 
 export const BOUNDARY = 'landfall-test-boundary'
@@ -45,6 +46,41 @@ export const form = (...parts: (string | Uint8Array)[]) =>
   ])
 
 export const formType = `multipart/form-data; boundary=${BOUNDARY}`
+
+export const formPath = '/api/media/files'
+
+export interface FormClient {
+  authorization: string
+  post(
+    body: string | Uint8Array | ReadableStream,
+    headers?: Record<string, string>,
+  ): Promise<Response>
+}
+
+/** Sends bodies that are forms, or pretend to be. */
+export function formClient(server: TestServer, authorization: string): FormClient {
+  return {
+    authorization,
+    post: (body, headers = {}) =>
+      fetch(server.url + formPath, {
+        method: 'POST',
+        body,
+        duplex: 'half',
+        headers: { Authorization: authorization, 'Content-Type': formType, ...headers },
+      }),
+  }
+}
+
+export async function answerOf(answer: Response): Promise<[status: number, record: MediaRecord]> {
+  return [answer.status, (await answer.json()) as MediaRecord]
+}
+
+/** The head of a request on a raw connection, up to where the body begins. */
+export function formHead(authorization: string | null, ...headers: string[]): string {
+  const credentials = authorization === null ? [] : [`Authorization: ${authorization}`]
+  const lines = [`POST ${formPath} HTTP/1.1`, 'Host: test', ...credentials, ...headers]
+  return [...lines, '', ''].join('\r\n')
+}
 
 /** What is in the store and in the database, apart from what has ended properly. */
 export async function remains(server: TestServer) {

@@ -113,10 +113,10 @@ async function takeFile({ uploads }: MultipartDeps, form: Form, file: FormFile):
 }
 
 async function finish({ uploads }: MultipartDeps, form: Form): Promise<Upload> {
-  const { upload, lock, fields, filename } = form
+  const { upload, lock, fields } = form
   if (upload === undefined || lock === undefined) throw wrongFile('No file was submitted.')
   if (upload.offset === 0) throw wrongFile('The submitted file is empty.')
-  const facts = { filename: fields.name || filename || '', description: fields.description ?? '' }
+  const facts = { title: fields.name || null, description: fields.description ?? '' }
   try {
     return (await uploads.finish(lock, upload, facts)).upload
   } catch (error) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromBytes } from '../../../src/media/bytes.ts'
 import { detect } from '../../../src/media/detect.ts'
+import { readZipDirectory, readZipEntry } from '../../../src/media/zip.ts'
 import { buildOle2, type Ole2Entry } from '../../support/ole2.ts'
 import { buildPackage, buildZip, type ZipFile } from '../../support/zip.ts'
 
@@ -67,6 +68,9 @@ describe('zip', () => {
 
   it('does not serve whatever a mimetype entry says', async () => {
     expect(await kindOf(buildZip([mimetype('text/html')]))).toBe('compressed application/zip')
+    expect(await kindOf(buildZip([mimetype('application/vnd.oasis.opend&cument.text')]))).toBe(
+      'compressed application/zip',
+    )
     expect(await kindOf(buildZip([mimetype('application/epub+zip\r\nX: y')]))).toBe(
       'compressed application/zip',
     )
@@ -100,6 +104,20 @@ describe('zip', () => {
     const text = 'document application/vnd.oasis.opendocument.text'
     expect(await kindOf(buildZip(odt, { before: Buffer.from('PK\x07\x08') }))).toBe(text)
     expect(await kindOf(buildZip(odt, { zip64: true }))).toBe(text)
+  })
+
+  it('is not led astray by a comment that looks like the end of an archive', async () => {
+    const bytes = buildZip(files('a', 'b'), { comment: 'PK\x05\x06'.repeat(9_000) })
+    const entries = await readZipDirectory(fromBytes(bytes))
+    expect(entries?.map(({ name }) => name)).toEqual(['a', 'b'])
+  })
+
+  it('unpacks an entry only up to its limit', async () => {
+    const source = fromBytes(buildZip([{ name: 'a', content: 'x'.repeat(5_000) }]))
+    const [entry] = (await readZipDirectory(source)) ?? []
+    if (!entry) throw new Error('no entry')
+    expect((await readZipEntry(source, entry, 5_000))?.length).toBe(5_000)
+    expect(await readZipEntry(source, entry, 4_999)).toBeNull()
   })
 
   it('goes by the local headers where the end is missing', async () => {

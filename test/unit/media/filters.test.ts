@@ -112,6 +112,12 @@ describe('a list request', () => {
     expect(statement(parse('ordering=-id')).sql).toMatch(/order by "media_files"."id" desc$/)
   })
 
+  it('sorts text without regard to case or to the locale of the database', () => {
+    const { sql } = statement(parse('ordering=name,user__username'))
+    expect(sql).toContain('lower("media_files"."name") collate "C" asc')
+    expect(sql).toContain('lower("users"."username") collate "C" asc')
+  })
+
   it('compares with a number past 64 bits as arithmetic says', () => {
     const huge = '99999999999999999999'
     const condition = (query: string) => statement(parse(query)).sql

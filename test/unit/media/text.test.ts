@@ -60,6 +60,7 @@ it('knows no text with control characters, and none that does not decode', async
   expect(await kindOf(Buffer.from([0x61, 0xc3, 0x28, 0x0a]), 'a.txt')).toBe(
     'other application/octet-stream',
   )
+  expect(await kindOf('a\ufffeb', 'a.txt')).toBe('other application/octet-stream')
   expect(await kindOf(utf16('\ufeffa\0b'))).toBe('other application/octet-stream')
   expect(await kindOf('<?xml version="1.0"?><a>\0</a>', 'a.xml')).toBe(
     'other application/octet-stream',

@@ -56,6 +56,7 @@ describe('parseForm', () => {
     })
     incoming.write(form(file('a.bin', 'bytes')))
     await vi.waitFor(() => expect(handlers.files).toHaveLength(1))
+    for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate)
     expect(settled).toBe(false)
     incoming.end()
     await done
@@ -101,6 +102,7 @@ describe('parseForm', () => {
     incoming.write(file('a.bin', 'bytes'))
     await expect(done).rejects.toBe(refusal)
     expect(incoming.isPaused()).toBe(true)
+    expect(incoming.listenerCount('data')).toBe(0)
     expect(incoming.destroyed).toBe(false)
   })
 
@@ -120,7 +122,9 @@ describe('parseForm', () => {
     }
     const done = parseForm(incoming, { onField() {}, onFile: slow }, { idleMs: 50, settleMs: 50 })
     const bytes = 'x'.repeat(2_000_000)
-    incoming.end(form(file('a.bin', bytes)))
+    const body = form(file('a.bin', bytes))
+    for (let at = 0; at < body.length; at += 65_536) incoming.write(body.subarray(at, at + 65_536))
+    incoming.end()
     await done
     expect(handlers.files[0]?.[1]).toHaveLength(bytes.length)
   })

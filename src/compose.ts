@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import path from 'node:path'
 import { inArray } from 'drizzle-orm'
 import type { Context, Hono } from 'hono'
@@ -84,6 +85,8 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
   })
   const digester = createDigester()
   const stopping = new AbortController()
+  // Every running body listens to it; there is no bound to warn at.
+  setMaxListeners(0, stopping.signal)
 
   const core: Core<MediaFile> = {
     repo: createUploadsRepo(db, {

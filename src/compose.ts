@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import path from 'node:path'
 import { inArray } from 'drizzle-orm'
-import type { Context, Hono } from 'hono'
+import type { Context, Hono, MiddlewareHandler } from 'hono'
 import { ensureAdmin } from './auth/ensure-admin.ts'
 import { createTokens, type Tokens } from './auth/tokens.ts'
 import { createUsers } from './auth/users.ts'
@@ -13,19 +13,27 @@ import { openPostgres } from './db/postgres.ts'
 import { uploads as uploadsTable } from './db/schema.ts'
 import { accountRoutes } from './http/accounts.ts'
 import { createApp } from './http/app.ts'
-import { authenticate } from './http/authenticate.ts'
+import { authenticate, requirePermission } from './http/authenticate.ts'
 import { healthRoutes } from './http/health.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { mediaPath, mediaRoutes } from './http/media.ts'
 import { mediaBytesRoutes, sendFile } from './http/media-bytes.ts'
+import { sendPart } from './http/part-bytes.ts'
 import { requestLog } from './http/request-log.ts'
 import { createInspector, type Inspector } from './media/inspect.ts'
 import { createPromotion, type MediaFile } from './media/promote.ts'
-import { mediaUrl } from './media/record.ts'
-import { createMediaRepo } from './media/repo.ts'
+import { mediaUrl, toRecord } from './media/record.ts'
+import { createMediaRepo, type MediaRepo } from './media/repo.ts'
+import { createScan, scanFirst } from './media/scan.ts'
+import type { Delivery } from './media/serve.ts'
+import { createSubmission } from './media/session-files.ts'
 import { createThumbnails, thumbnailKeys } from './media/thumbnails.ts'
+import type { ChunkedDeps } from './protocols/chunked/deps.ts'
+import { chunkedRoutes } from './protocols/chunked/door.ts'
 import type { Env } from './protocols/env.ts'
 import { createMultipartDoor } from './protocols/multipart/door.ts'
+import { resumableHttpRoutes } from './protocols/resumable-http/door.ts'
+import { type SessionDeps, sessionRoutes } from './protocols/sessions/door.ts'
 import { tusRoutes } from './protocols/tus/door.ts'
 import { type Boot, readBoot } from './storage/boot.ts'
 import { openDiskStorage } from './storage/disk.ts'
@@ -36,10 +44,14 @@ import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 import type { Core, Step } from './uploads/core.ts'
 import { createUploads } from './uploads/create-uploads.ts'
 import { type Swept, sweep } from './uploads/expire.ts'
+import { createImporter, type Importer } from './uploads/importer.ts'
 import { createMemoryLock } from './uploads/lock-memory.ts'
-import { adoptWrittenBytes } from './uploads/recover.ts'
+import { adoptWrittenBytes, distrustLengths } from './uploads/recover.ts'
 import { createUploadsRepo } from './uploads/repo.ts'
+import { largestSessionFile } from './uploads/session-rules.ts'
+import { createSessions } from './uploads/sessions.ts'
 import { createSweeping } from './uploads/sweeping.ts'
+import type { Uploads } from './uploads/uploads.ts'
 import { originOf } from './wire/host.ts'
 
 /** What tests put in the place of the real thing: clocks and faults, nothing else. */
@@ -57,6 +69,8 @@ export interface Landfall {
   listen(): Promise<{ url: string; adminKey: string | null }>
   /** Expires and recovers once. */
   sweep(): Promise<Swept>
+  /** Takes over users and files that are there already. */
+  importer: Importer
   /** Stops taking requests, stores what running ones have brought, and lets go of everything. */
   close(): Promise<void>
 }
@@ -88,11 +102,23 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
   // Every running body listens to it; there is no bound to warn at.
   setMaxListeners(0, stopping.signal)
 
+  const promotion = createPromotion({
+    db,
+    inspector,
+    pathOf: (key) => localPath(disk, key),
+    derivedKeys: thumbnailKeys,
+    accepted: config.acceptedFileFormats,
+    now,
+    newKey: newMediaKey,
+    onInspected: () => replaced.at?.('inspected'),
+  })
+
   const core: Core<MediaFile> = {
-    repo: createUploadsRepo(db, {
-      maxBytes: config.userMaxBytes,
-      maxOpenUploads: config.userMaxOpenUploads,
-    }),
+    repo: createUploadsRepo(
+      db,
+      { maxBytes: config.userMaxBytes, maxOpenUploads: config.userMaxOpenUploads },
+      config.sessions,
+    ),
     storage,
     digester,
     lock: createMemoryLock({ onWaited: metrics.lockWaited }),
@@ -101,18 +127,16 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
       expiresAfterMs: config.uploadExpiresAfterMs,
       idleMs: config.uploadIdleTimeoutMs,
       anonymousUploads: config.allowAnonymousUploads,
-      digestAlgorithms: [],
+      digestAlgorithms: config.mediaDigest === null ? [] : [config.mediaDigest],
+      sessions: config.sessions,
     },
-    hooks: createPromotion({
-      db,
-      inspector,
-      pathOf: (key) => localPath(disk, key),
-      derivedKeys: thumbnailKeys,
-      accepted: config.acceptedFileFormats,
-      now,
-      newKey: () => randomBytes(16).toString('base64url'),
-      onInspected: () => replaced.at?.('inspected'),
-    }),
+    hooks:
+      config.clamav === null
+        ? promotion
+        : scanFirst(
+            promotion,
+            createScan({ clamav: config.clamav, storage, stopping: stopping.signal, log }),
+          ),
     now,
     newId: () => randomUUID(),
     stopping: stopping.signal,
@@ -134,9 +158,9 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
     originOf({
       publicUrl: config.publicUrl,
       trustProxy: config.trustProxy,
-      header: (name) => c.req.header(name),
+      header: (name) => (name === 'host' ? hostOf(c) : c.req.header(name)),
       fallbackHost: listening ? new URL(listening.url).host : config.host,
-      encrypted: false,
+      encrypted: config.tls !== null,
     })
   const app = createApp({
     log,
@@ -149,12 +173,15 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
   return {
     async listen() {
       await recover(core, database, boot, log)
-      const { printedKey } = await ensureAdmin({ db, now }, { adminToken: config.adminToken })
       listening = await listen(app, config)
+      // After the port is ours: a key that was made and not shown would be lost for ever.
+      const { printedKey } = await ensureAdmin({ db, now }, { adminToken: config.adminToken })
       sweeping.start()
+      inspector.warm()
       return { url: listening.url, adminKey: printedKey }
     },
     sweep: () => sweep(core, db),
+    importer: createImporter({ core, db, adminToken: config.adminToken }),
     async close() {
       stopping.abort()
       await sweeping.stop()
@@ -190,6 +217,7 @@ function mounts(deps: MountDeps): (readonly [path: string, routes: Hono<Env>])[]
   const { storage, now, newId } = core
   const uploads = createUploads(core)
   const repo = createMediaRepo(database.db)
+  const delivery = { storage, serveWith: config.serveWith }
   const identify = authenticate(tokens)
   const thumbnails = createThumbnails({
     storage,
@@ -206,7 +234,26 @@ function mounts(deps: MountDeps): (readonly [path: string, routes: Hono<Env>])[]
     newId,
     originOf: originOfRequest,
     linkOf: (file, origin) => ({ id: file.id, url: mediaUrl(file, origin) }),
-    serve: (c, file, headers) => sendFile(c, storage, file, { headers, cache: 'revalidate' }),
+    serve: (c, file, headers) => sendFile(c, delivery, file, { headers, cache: 'revalidate' }),
+    servePart: (c, part, headers) => sendPart(c, delivery, part, headers),
+  })
+  const resumableHttp = resumableHttpRoutes({
+    uploads,
+    authenticate: identify,
+    log,
+    path: '/files',
+    maxSize: config.uploadMaxSize,
+    maxAppendSize: config.resumableHttpMaxAppendSize,
+    expiresAfterMs: config.uploadExpiresAfterMs,
+    interim: config.resumableHttpInterim,
+    newId,
+    now,
+    originOf: originOfRequest,
+    linkOf: (file, origin) => ({ id: file.id, url: mediaUrl(file, origin) }),
+    async resultOf(file, origin) {
+      const row = await repo.find(file.id)
+      return row && { location: `${mediaPath}/${row.id}`, record: toRecord(row, origin) }
+    },
   })
   const media = mediaRoutes({
     authenticate: identify,
@@ -219,14 +266,17 @@ function mounts(deps: MountDeps): (readonly [path: string, routes: Hono<Env>])[]
       log,
     }),
     thumbnails,
-    storage,
+    delivery,
     origin: originOfRequest,
     now,
   })
   return [
+    ...(config.resumableHttp ? [['/files', resumableHttp] as const] : []),
     ['/files', tus],
     [mediaPath, media],
-    ['/media', mediaBytesRoutes({ repo, storage })],
+    [config.chunkedPath, chunkedRoutes(chunkedDeps(deps, { uploads, identify, repo }))],
+    ['/upload-session', sessionRoutes(sessionDeps(deps, { uploads, identify, repo, delivery }))],
+    ['/media', mediaBytesRoutes({ repo, delivery })],
     ['/', healthRoutes({ parts: { database, storage }, metrics: deps.metrics })],
     [
       '/',
@@ -237,6 +287,85 @@ function mounts(deps: MountDeps): (readonly [path: string, routes: Hono<Env>])[]
       }),
     ],
   ]
+}
+
+/** HTTP/2 has `:authority` in the place of Host. */
+function hostOf(c: Context<Env>): string | undefined {
+  const authority = c.env.incoming.headers[':authority']
+  return c.req.header('host') ?? (typeof authority === 'string' ? authority : undefined)
+}
+
+function chunkedDeps(
+  { config, core, log, originOfRequest }: MountDeps,
+  parts: { uploads: Uploads<MediaFile>; identify: MiddlewareHandler<Env>; repo: MediaRepo },
+): ChunkedDeps<MediaFile> {
+  const limits = [config.chunkedMaxBytes, config.uploadMaxSize].filter((limit) => limit !== null)
+  return {
+    uploads: parts.uploads,
+    settings: {
+      path: config.chunkedPath,
+      storagePath: config.chunkedStoragePath,
+      checksum: config.chunkedChecksum,
+      fieldName: config.chunkedFieldName,
+      maxBytes: limits.length === 0 ? null : Math.min(...limits),
+      userRestricted: config.chunkedUserRestricted,
+      completeExt: config.chunkedCompleteExt,
+      incompleteExt: config.chunkedIncompleteExt,
+      expirationMs: config.chunkedExpirationMs,
+    },
+    authenticate: parts.identify,
+    permitted: requirePermission({ action: 'upload:create' }, config.allowAnonymousUploads),
+    filesOf: parts.repo.byUploads,
+    urlOf: mediaUrl,
+    originOf: originOfRequest,
+    idleMs: config.uploadIdleTimeoutMs,
+    now: core.now,
+    newId: core.newId,
+    log,
+  }
+}
+
+function sessionDeps(
+  { config, core, database, log, originOfRequest }: MountDeps,
+  parts: {
+    uploads: Uploads<MediaFile>
+    identify: MiddlewareHandler<Env>
+    repo: MediaRepo
+    delivery: Delivery
+  },
+): SessionDeps {
+  const { now } = core
+  const { db } = database
+  const limits = config.sessions
+  return {
+    uploads: parts.uploads,
+    sessions: createSessions({ db, limits, now, random: randomBytes }),
+    submit: createSubmission({
+      db,
+      now,
+      newKey: newMediaKey,
+      onPublished(door) {
+        core.meter.ended(door, 'published')
+        core.at('published')
+      },
+    }),
+    authenticate: parts.identify,
+    readonly: limits.readonly,
+    anonymousUploads: config.allowAnonymousUploads,
+    maxFileBytes: Math.min(largestSessionFile(limits), config.uploadMaxSize ?? Infinity),
+    idleMs: config.uploadIdleTimeoutMs,
+    now,
+    log,
+    originOf: originOfRequest,
+    mediaOf: parts.repo.byUpload,
+    mediaUrlOf: mediaUrl,
+    serve: (c, file) => sendFile(c, parts.delivery, file, { cache: 'revalidate' }),
+  }
+}
+
+/** 128 random bits: the part of a public URL that cannot be guessed. */
+function newMediaKey(): string {
+  return randomBytes(16).toString('base64url')
 }
 
 /** Inspection reads files. A backend whose objects are none will have to bring them here first. */
@@ -256,6 +385,7 @@ async function recover(
   boot: Boot,
   log: Log,
 ): Promise<void> {
+  if (!boot.same) await distrustLengths(database.db)
   const adopted = boot.same ? await adoptWrittenBytes(core, database.db) : 0
   const swept = await sweep(core, database.db, {
     settledAfterMs: database.kind === 'embedded' ? 0 : undefined,

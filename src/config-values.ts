@@ -1,9 +1,11 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
 import { type AcceptedFormats, parseAccepted } from './media/accept.ts'
+import { isDigestAlgorithm } from './streams/digest-algorithms.ts'
 import { parseDuration } from './wire/duration.ts'
 import { parseNonNegativeInteger } from './wire/integer.ts'
 import { parseSize } from './wire/size.ts'
+import { strftime } from './wire/strftime.ts'
 
 /** How one kind of value is read from text. */
 export interface Kind<T> {
@@ -69,6 +71,29 @@ export const origin: Kind<string> = {
   parse: (text) => (/^https?:\/\//i.test(text) ? originOf(text) : null),
 }
 
+/** A URL to put paths behind, without a slash at the end. */
+export const baseUrl: Kind<string> = {
+  allowed: 'a URL without a query, such as https://media.example.org/files',
+  parse(text) {
+    if (!/^https?:\/\//i.test(text) || /[\s?#*\\]/.test(text) || !URL.canParse(text)) return null
+    const url = new URL(text)
+    return url.username === '' ? `${url.origin}${url.pathname}`.replace(/\/+$/, '') : null
+  },
+}
+
+/** A path of a proxy, with a slash at both ends. */
+export const pathPrefix: Kind<string> = {
+  allowed: 'a path that begins and ends with a slash, such as /protected-media/',
+  parse: (text) => (/^\/(?:[\w~-][\w.~-]*\/)+$/.test(text) ? text : null),
+}
+
+/** Docker and Kubernetes set `tcp://10.0.0.1:3310` for a neighbour of the variable's name. */
+export const port: Kind<number> = {
+  allowed: 'a port from 1 to 65535',
+  parse: (text) =>
+    within(parseNonNegativeInteger(text.replace(/^tcp:\/\/[\w.:[\]-]+:/, '')), 1, 65_535),
+}
+
 export const corsOrigins: Kind<'*' | readonly string[]> = {
   allowed: '* or a comma list of origins, such as https://app.example.org',
   parse(text) {
@@ -96,10 +121,63 @@ export const adminKey: Kind<string> = {
   parse: (text) => (/^[!-~]{16,512}$/.test(text) ? text : null),
 }
 
+/** What the other doors stand on, and what lies above them. */
+const TAKEN = [
+  ...['/files', '/upload-session', '/media', '/docs', '/openapi.json'],
+  ...['/healthz', '/readyz', '/metrics'],
+]
+const TAKEN_OF_API = ['/api/media', '/api/users', '/api/tokens', '/api/me']
+
+/** Where a door stands, without a slash at the end. */
+export const doorPath: Kind<string> = {
+  allowed: 'a path such as /api/chunked-uploads/ that no other door stands on, above or below',
+  parse(text) {
+    const base = text.replace(/\/$/, '')
+    const plain = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/.test(base)
+    const meets = (other: string) => `${base}/`.startsWith(`${other}/`)
+    const above = TAKEN_OF_API.some((other) => other.startsWith(`${base}/`))
+    return plain && !above && ![...TAKEN, ...TAKEN_OF_API].some(meets) ? base : null
+  },
+}
+
+/** A folder for bytes. Filled in, it has only what is safe in every path. */
+export const folderPattern: Kind<string> = {
+  allowed:
+    'a relative path of letters, digits, "_", "-", "." and %Y %m %d %H %M %S %j, such as up/%Y/%m',
+  parse(text) {
+    const sample = strftime(text, new Date(0))?.replace(/\/$/, '')
+    const plain = sample !== undefined && sample.length <= 200
+    return plain && /^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(sample)
+      ? text.replace(/\/$/, '')
+      : null
+  },
+}
+
+export const fileEnding: Kind<string> = {
+  allowed: 'up to 32 letters, digits, "_", "-" and ".", such as .part',
+  parse: (text) => (/^[\w.-]{1,32}$/.test(text) ? text : null),
+}
+
+/** Of node:crypto, by the name that it has there; the same name is that of the form field. */
+export const digestAlgorithm: Kind<string> = {
+  allowed: 'an algorithm of node:crypto, such as md5, sha1, sha256 or sha512',
+  parse: (text) => (isDigestAlgorithm(text) ? text : null),
+}
+
+export const fieldName: Kind<string> = {
+  allowed: '1 to 100 visible ASCII characters without quotes or backslash',
+  parse: (text) => (/^[!#-[\]-~]{1,100}$/.test(text) ? text : null),
+}
+
 /** Absolute, from where the server was started. */
 export const directory: Kind<string> = {
   allowed: 'the path of a directory',
   parse: (text) => (text.includes('\0') ? null : path.resolve(text)),
+}
+
+export const file: Kind<string> = {
+  allowed: 'the path of a file',
+  parse: directory.parse,
 }
 
 function within(value: number | null, min: number, max: number): number | null {

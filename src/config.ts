@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import * as kinds from './config-values.ts'
 import { defaults, type VariableName, variables } from './config-variables.ts'
 import type { AcceptedFormats } from './media/accept.ts'
+import type { ServeWith } from './media/hand-over.ts'
 import { type LogFormat, type LogLevel, logFormats, logLevels } from './telemetry/log.ts'
+import type { SessionLimits } from './uploads/session-rules.ts'
 
 /** Every setting, checked. Frozen; sizes in bytes, times in milliseconds. */
 export interface Config {
@@ -29,7 +32,31 @@ export interface Config {
   readonly acceptedFileFormats: AcceptedFormats | null
   readonly maxImagePixels: number
   readonly mediaAccess: 'public'
-  readonly serveWith: 'node'
+  /** Null: records have no digest. */
+  readonly mediaDigest: 'sha256' | null
+  readonly serveWith: ServeWith
+  /** Null: files are not scanned. */
+  readonly clamav: { readonly host: string; readonly port: number } | null
+  /** Without a slash at the end. */
+  readonly chunkedPath: string
+  /** A strftime pattern. */
+  readonly chunkedStoragePath: string
+  /** An algorithm of node:crypto. */
+  readonly chunkedChecksum: string
+  readonly chunkedFieldName: string
+  /** Null: no limit but `uploadMaxSize`. */
+  readonly chunkedMaxBytes: number | null
+  readonly chunkedUserRestricted: boolean
+  readonly chunkedCompleteExt: string
+  readonly chunkedIncompleteExt: string
+  readonly chunkedExpirationMs: number
+  readonly resumableHttp: boolean
+  readonly resumableHttpInterim: boolean
+  /** Null: no limit. */
+  readonly resumableHttpMaxAppendSize: number | null
+  /** In PEM; null: HTTP without TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null
+  readonly sessions: SessionLimits
   readonly corsOrigins: '*' | readonly string[]
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
@@ -64,7 +91,58 @@ export interface Surroundings {
  */
 export function readConfig(env: Environment, { terminal = false }: Surroundings = {}): Config {
   const problems = [...problemsOfNames(env)]
+  const reader = readerOf(env, problems)
+  const { given, read } = reader
+  const uploadExpiresAfterMs = read('UPLOAD_EXPIRES_AFTER', kinds.duration('1s', '3650d'))
+  const config: Config = {
+    host: read('HOST', kinds.host),
+    port: read('PORT', kinds.integer(0, 65_535)),
+    publicUrl: given('PUBLIC_URL', kinds.origin),
+    trustProxy: read('TRUST_PROXY', kinds.yesNo),
+    databaseUrl: given('DATABASE_URL', kinds.databaseUrl),
+    dataDir: read('DATA_DIR', kinds.directory),
+    storage: read('STORAGE', kinds.oneOf(['disk'], ['s3'])),
+    durability: read('DURABILITY', kinds.oneOf(['power', 'process'])),
+    uploadMaxSize: given('UPLOAD_MAX_SIZE', kinds.size) ?? null,
+    uploadExpiresAfterMs,
+    // A timer of Node takes at most 2^31-1 ms, which is 24 days.
+    uploadIdleTimeoutMs: read('UPLOAD_IDLE_TIMEOUT', kinds.duration('100ms', '24h')),
+    userMaxBytes: given('USER_MAX_BYTES', kinds.size) ?? null,
+    userMaxOpenUploads: read('USER_MAX_OPEN_UPLOADS', kinds.integer(1, 1_000_000_000)),
+    acceptedFileFormats: given('ACCEPTED_FILE_FORMATS', kinds.acceptedFormats) ?? null,
+    maxImagePixels: read('MAX_IMAGE_PIXELS', kinds.integer(1, Number.MAX_SAFE_INTEGER)),
+    mediaAccess: read('MEDIA_ACCESS', kinds.oneOf(['public'], ['signed', 'private'])),
+    mediaDigest: none(read('MEDIA_DIGEST', kinds.oneOf(['none', 'sha256']))),
+    serveWith: serveWithOf(reader),
+    clamav: clamavOf(reader),
+    chunkedPath: read('CHUNKED_PATH', kinds.doorPath),
+    chunkedStoragePath: read('CHUNKED_STORAGE_PATH', kinds.folderPattern),
+    chunkedChecksum: read('CHUNKED_CHECKSUM', kinds.digestAlgorithm),
+    chunkedFieldName: read('CHUNKED_FIELD_NAME', kinds.fieldName),
+    chunkedMaxBytes: given('CHUNKED_MAX_BYTES', kinds.size) ?? null,
+    chunkedUserRestricted: read('CHUNKED_USER_RESTRICTED', kinds.yesNo),
+    chunkedCompleteExt: read('CHUNKED_COMPLETE_EXT', kinds.fileEnding),
+    chunkedIncompleteExt: read('CHUNKED_INCOMPLETE_EXT', kinds.fileEnding),
+    chunkedExpirationMs:
+      given('CHUNKED_EXPIRATION', kinds.duration('1s', '3650d')) ?? uploadExpiresAfterMs,
+    resumableHttp: read('RESUMABLE_HTTP', kinds.yesNo),
+    resumableHttpInterim: read('RESUMABLE_HTTP_INTERIM', kinds.yesNo),
+    resumableHttpMaxAppendSize: given('RESUMABLE_HTTP_MAX_APPEND_SIZE', kinds.size) ?? null,
+    tls: tlsOf(reader),
+    sessions: sessionsOf(reader),
+    corsOrigins: read('CORS_ORIGINS', kinds.corsOrigins),
+    logLevel: read('LOG_LEVEL', kinds.oneOf(logLevels)),
+    logFormat: given('LOG_FORMAT', kinds.oneOf(logFormats)) ?? (terminal ? 'pretty' : 'json'),
+    adminToken: given('ADMIN_TOKEN', kinds.adminKey),
+    allowAnonymousUploads: read('ALLOW_ANONYMOUS_UPLOADS', kinds.yesNo),
+    shutdownTimeoutMs: read('SHUTDOWN_TIMEOUT', kinds.duration('100ms', '1h')),
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return Object.freeze(config)
+}
 
+/** Reads settings one by one and notes in `problems` what is wrong with them. */
+function readerOf(env: Environment, problems: string[]) {
   function given<T>(name: VariableName, kind: kinds.Kind<T>): T | undefined {
     const text = textOf(env, name, problems)
     if (text === undefined) return undefined
@@ -81,34 +159,64 @@ export function readConfig(env: Environment, { terminal = false }: Surroundings 
     return value
   }
 
-  const config: Config = {
-    host: read('HOST', kinds.host),
-    port: read('PORT', kinds.integer(0, 65_535)),
-    publicUrl: given('PUBLIC_URL', kinds.origin),
-    trustProxy: read('TRUST_PROXY', kinds.yesNo),
-    databaseUrl: given('DATABASE_URL', kinds.databaseUrl),
-    dataDir: read('DATA_DIR', kinds.directory),
-    storage: read('STORAGE', kinds.oneOf(['disk'], ['s3'])),
-    durability: read('DURABILITY', kinds.oneOf(['power', 'process'])),
-    uploadMaxSize: given('UPLOAD_MAX_SIZE', kinds.size) ?? null,
-    uploadExpiresAfterMs: read('UPLOAD_EXPIRES_AFTER', kinds.duration('1s', '3650d')),
-    // A timer of Node takes at most 2^31-1 ms, which is 24 days.
-    uploadIdleTimeoutMs: read('UPLOAD_IDLE_TIMEOUT', kinds.duration('100ms', '24h')),
-    userMaxBytes: given('USER_MAX_BYTES', kinds.size) ?? null,
-    userMaxOpenUploads: read('USER_MAX_OPEN_UPLOADS', kinds.integer(1, 1_000_000_000)),
-    acceptedFileFormats: given('ACCEPTED_FILE_FORMATS', kinds.acceptedFormats) ?? null,
-    maxImagePixels: read('MAX_IMAGE_PIXELS', kinds.integer(1, Number.MAX_SAFE_INTEGER)),
-    mediaAccess: read('MEDIA_ACCESS', kinds.oneOf(['public'], ['signed', 'private'])),
-    serveWith: read('SERVE_WITH', kinds.oneOf(['node'], ['redirect', 'x-accel-redirect'])),
-    corsOrigins: read('CORS_ORIGINS', kinds.corsOrigins),
-    logLevel: read('LOG_LEVEL', kinds.oneOf(logLevels)),
-    logFormat: given('LOG_FORMAT', kinds.oneOf(logFormats)) ?? (terminal ? 'pretty' : 'json'),
-    adminToken: given('ADMIN_TOKEN', kinds.adminKey),
-    allowAnonymousUploads: read('ALLOW_ANONYMOUS_UPLOADS', kinds.yesNo),
-    shutdownTimeoutMs: read('SHUTDOWN_TIMEOUT', kinds.duration('100ms', '1h')),
+  return { given, read, problems }
+}
+
+type Reader = ReturnType<typeof readerOf>
+
+const none = <T extends string>(value: T | 'none'): T | null => (value === 'none' ? null : value)
+
+function serveWithOf({ given, read, problems }: Reader): ServeWith {
+  const by = read('SERVE_WITH', kinds.oneOf(['node', 'redirect', 'x-accel-redirect']))
+  const before = problems.length
+  const mediaUrl = given('MEDIA_URL', kinds.baseUrl)
+  const prefix = read('X_ACCEL_PREFIX', kinds.pathPrefix)
+  if (by === 'node') return { by }
+  if (by === 'x-accel-redirect') return { by, prefix }
+  if (mediaUrl === undefined && problems.length === before)
+    problems.push('MEDIA_URL: not set; SERVE_WITH=redirect sends clients there')
+  return { by, mediaUrl: mediaUrl ?? '' }
+}
+
+function sessionsOf({ read }: Reader): SessionLimits {
+  return {
+    maxOpen: read('SESSION_MAX_OPEN', kinds.integer(1, 1_000_000)),
+    maxFiles: read('SESSION_MAX_FILES', kinds.integer(1, 10_000)),
+    maxFileBytes: read('SESSION_MAX_FILE_SIZE', kinds.size),
+    maxTotalBytes: read('SESSION_MAX_TOTAL_SIZE', kinds.size),
+    expiresAfterMs: read('SESSION_EXPIRES_AFTER', kinds.duration('1s', '3650d')),
+    readonly: read('SESSION_READONLY', kinds.yesNo),
   }
-  if (problems.length > 0) throw new ConfigError(problems)
-  return Object.freeze(config)
+}
+
+function clamavOf({ given, read }: Reader): Config['clamav'] {
+  const host = given('CLAMAV_HOST', kinds.host)
+  const port = read('CLAMAV_PORT', kinds.port)
+  return host === undefined ? null : { host, port }
+}
+
+/** Read here, so that a pair that does not fit is a bad setting and no crash at the first client. */
+function tlsOf({ given, problems }: Reader): Config['tls'] {
+  const before = problems.length
+  const files = { TLS_CERT: given('TLS_CERT', kinds.file), TLS_KEY: given('TLS_KEY', kinds.file) }
+  const { TLS_CERT: certFile, TLS_KEY: keyFile } = files
+  if (problems.length > before || (certFile === undefined && keyFile === undefined)) return null
+  if (certFile === undefined || keyFile === undefined) {
+    problems.push('TLS_CERT and TLS_KEY: one of them is set; give both')
+    return null
+  }
+  const [cert, key] = [
+    contentOf('TLS_CERT', certFile, problems),
+    contentOf('TLS_KEY', keyFile, problems),
+  ]
+  if (cert === undefined || key === undefined) return null
+  try {
+    createSecureContext({ cert, key })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    problems.push(`TLS_CERT and TLS_KEY: not a certificate and its key in PEM (${code})`)
+  }
+  return { cert, key }
 }
 
 /** The value, or the content of the file that `<name>_FILE` names. Empty means not set. */
@@ -121,20 +229,24 @@ function textOf(env: Environment, name: VariableName, problems: string[]): strin
     problems.push(`${name} and ${fileName}: both are set; give one of them`)
     return undefined
   }
+  return contentOf(fileName, file, problems)
+}
+
+function contentOf(variable: string, file: string, problems: string[]): string | undefined {
   try {
     const content = readFileSync(file, 'utf8').trim()
     if (content !== '') return content
-    problems.push(`${fileName}: the file ${shorten(file)} is empty`)
+    problems.push(`${variable}: the file ${shorten(file)} is empty`)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    problems.push(`${fileName}: the file ${shorten(file)} cannot be read (${code})`)
+    problems.push(`${variable}: the file ${shorten(file)} cannot be read (${code})`)
   }
   return undefined
 }
 
 const COMMAND_LINE = new Set(['LANDFALL_URL', 'LANDFALL_TOKEN'])
 /** Names that begin like this are ours: one that nobody knows is a slip of the pen. */
-const OURS = /^(?:UPLOAD|CHUNKED|MEDIA|LANDFALL)_/
+const OURS = /^(?:UPLOAD|CHUNKED|MEDIA|RESUMABLE|LANDFALL)_/
 /** What Kubernetes and Docker links set for a neighbour called `media`, `upload` or `landfall`. */
 const NEIGHBOUR =
   /_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP)(?:_[A-Z]+)?)$/

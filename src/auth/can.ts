@@ -2,13 +2,16 @@ import type { Actor } from './actor.ts'
 
 /**
  * - `upload:create`: begin an upload at any door.
- * - `upload:access`: read, resume or terminate one upload.
+ * - `upload:access`: read, resume or terminate one upload; `shared` where a door lets every user
+ *   reach every upload of its own.
+ * - `session:use`: list, fill and submit an upload session; whoever may reach its files may not.
  * - `media:manage`: everything of the media API.
  * - `accounts:manage`: users and tokens.
  */
 export type Permission =
   | { action: 'upload:create' }
-  | { action: 'upload:access'; ownerId: number | null }
+  | { action: 'upload:access'; ownerId: number | null; shared?: boolean }
+  | { action: 'session:use'; ownerId: number | null }
   | { action: 'media:manage' }
   | { action: 'accounts:manage' }
 
@@ -25,7 +28,11 @@ export function can(actor: Actor, permission: Permission, anonymousUploads: bool
     case 'upload:access':
       if (permission.ownerId === null && anonymousUploads) return true
       if (actor.kind === 'anonymous') return false
+      if (permission.shared) return true
       return actor.role !== 'user' || actor.id === permission.ownerId
+    case 'session:use':
+      if (actor.kind === 'anonymous') return permission.ownerId === null && anonymousUploads
+      return actor.id === permission.ownerId
     case 'media:manage':
       return actor.kind === 'user' && actor.role !== 'user'
     case 'accounts:manage':

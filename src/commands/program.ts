@@ -6,6 +6,7 @@ import { addAccountCommands } from './accounts.ts'
 import type { CommandContext } from './context.ts'
 import { CommandFailure, exitCodes } from './exit.ts'
 import { addFilesCommand } from './files.ts'
+import { addImportCommand } from './import.ts'
 import { serve } from './serve.ts'
 
 /**
@@ -66,6 +67,7 @@ function createProgram(context: CommandContext, onServing: () => void): Command 
     })
   addAccountCommands(program, context)
   addFilesCommand(program, context)
+  addImportCommand(program, context, async () => (await build(context)).server)
   return program
 }
 

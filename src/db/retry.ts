@@ -46,10 +46,10 @@ export function asFault(error: unknown): unknown {
  * Runs an idempotent piece of database work, again after 50, 200 and 800 ms while the database is
  * away. Only for work whose second run is harmless: the answer to a COMMIT can be lost.
  */
-export async function withRetry<T>(work: () => Promise<T>): Promise<T> {
-  for (let pause = 50; ; pause *= 4) {
+export async function withRetry<T>(work: (run: number) => Promise<T>): Promise<T> {
+  for (let pause = 50, run = 1; ; pause *= 4, run++) {
     try {
-      return await work()
+      return await work(run)
     } catch (error) {
       if (!isPassing(error) || pause > 800) throw asFault(error)
       await delay(pause)

@@ -15,6 +15,8 @@ export interface CorsOptions {
 /** What a page may send. Authorization must be named: a wildcard does not include it. */
 const requestHeaders = [
   'Authorization',
+  // Dropzone sends it with every request.
+  'Cache-Control',
   'Content-Type',
   'Content-Range',
   'Content-Disposition',

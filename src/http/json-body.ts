@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { Fault } from '../errors.ts'
 import type { Env } from '../protocols/env.ts'
+import { bodyLengthOf } from '../protocols/node-request.ts'
 
 export interface JsonBodyOptions {
   /** Largest body in bytes; `too-large` above. Default 64 KiB. */
@@ -45,13 +46,10 @@ function pythonTypeOf(value: unknown): string {
   return Number.isInteger(value) ? 'int' : 'float'
 }
 
-/** RFC 9112 §6.3: a request with neither header has no body. */
 function announcesNothing(c: Context<Env>): boolean {
-  const length = c.req.header('content-length')
-  if (length === '0') return true
-  // A Request that was never on a wire (`app.request()`) has no such headers.
+  // A Request that was never on a wire (`app.request()`) has no framing.
   const onWire = c.env?.incoming !== undefined
-  return onWire && length === undefined && c.req.header('transfer-encoding') === undefined
+  return c.req.header('content-length') === '0' || (onWire && bodyLengthOf(c.env.incoming) === 0)
 }
 
 function requireJson(contentType: string): void {

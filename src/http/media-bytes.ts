@@ -3,15 +3,14 @@ import { type Context, Hono } from 'hono'
 import { Fault } from '../errors.ts'
 import type { MediaFile } from '../media/promote.ts'
 import type { MediaRepo } from '../media/repo.ts'
-import { serve } from '../media/serve.ts'
+import { type Delivery, serve } from '../media/serve.ts'
 import type { Env } from '../protocols/env.ts'
-import type { Storage } from '../storage/storage.ts'
 import { toIsoMicros } from '../wire/time.ts'
 import { methods } from './methods.ts'
 
 export interface MediaBytesDeps {
   repo: Pick<MediaRepo, 'byKey'>
-  storage: Pick<Storage, 'read'>
+  delivery: Delivery
 }
 
 /**
@@ -26,19 +25,19 @@ export function mediaBytesRoutes(deps: MediaBytesDeps): Hono<Env> {
   return app
 }
 
-async function bytes({ repo, storage }: MediaBytesDeps, c: Context<Env>): Promise<Response> {
+async function bytes({ repo, delivery }: MediaBytesDeps, c: Context<Env>): Promise<Response> {
   const key = c.req.param('key') ?? ''
   // Also keeps bytes that no text of Postgres can hold out of the statement.
   const row = /^[\w-]{1,64}$/.test(key) ? await repo.byKey(key) : undefined
   if (row === undefined) throw new Fault('not-found')
-  return sendFile(c, storage, row)
+  return sendFile(c, delivery, row)
 }
 
 /** Answers a GET or HEAD with the bytes of a media file, wherever it is asked for. */
 export async function sendFile(
   c: Context<Env>,
-  storage: Pick<Storage, 'read'>,
-  file: MediaFile,
+  delivery: Delivery,
+  file: Omit<MediaFile, 'id'>,
   { headers, cache }: { headers?: Record<string, string>; cache?: 'revalidate' } = {},
 ): Promise<Response> {
   await serve({
@@ -48,7 +47,7 @@ export async function sendFile(
     download: new URL(c.req.url).searchParams.get('download') === '1',
     extraHeaders: headers,
     cache,
-    storage,
+    ...delivery,
     file: {
       storageKey: file.storageKey,
       // The bytes under a key never change; ids begin again when records are rebuilt.

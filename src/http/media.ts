@@ -5,11 +5,10 @@ import { parseMediaChanges } from '../media/changes.ts'
 import { parseMediaQuery } from '../media/filters.ts'
 import { toRecord } from '../media/record.ts'
 import type { MediaRepo, MediaRow } from '../media/repo.ts'
-import { serve } from '../media/serve.ts'
+import { type Delivery, serve } from '../media/serve.ts'
 import { type Thumbnails, thumbnailWidth } from '../media/thumbnails.ts'
 import type { Env } from '../protocols/env.ts'
 import type { MultipartDoor } from '../protocols/multipart/door.ts'
-import type { Storage } from '../storage/storage.ts'
 import type { Uploads } from '../uploads/uploads.ts'
 import { parseNonNegativeInteger } from '../wire/integer.ts'
 import { lastOf, pageLinks, parseAnyInteger } from '../wire/paging.ts'
@@ -24,7 +23,7 @@ export interface MediaRoutesDeps {
   uploads: Pick<Uploads<unknown>, 'lock' | 'terminate'>
   multipart: MultipartDoor
   thumbnails: Thumbnails
-  storage: Pick<Storage, 'read'>
+  delivery: Delivery
   /** Scheme and host for the absolute URLs of an answer, without a slash at the end. */
   origin: (c: Context<Env>) => string
   now: () => Date
@@ -126,7 +125,7 @@ async function thumbnail(deps: MediaRoutesDeps, c: Context<Env>): Promise<Respon
     header: (name) => c.req.header(name),
     download: false,
     cache: 'revalidate',
-    storage: deps.storage,
+    ...deps.delivery,
     file: {
       ...made,
       etag: `"${row.key}-w${width}"`,

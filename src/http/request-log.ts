@@ -26,7 +26,9 @@ export function requestLog({ log, metrics }: RequestLogOptions): MiddlewareHandl
     const began = performance.now()
     // There is no Node response under `app.request()`.
     const outgoing = c.env?.outgoing
-    const socket = c.env?.incoming?.socket
+    // One HTTP/2 connection carries many answers at a time: its count says nothing about one.
+    const shared = c.env?.incoming?.httpVersionMajor === 2
+    const socket = shared ? undefined : c.env?.incoming?.socket
     const sentBefore = socket?.bytesWritten ?? 0
 
     const done = (status: number, aborted: boolean) => {
@@ -35,7 +37,7 @@ export function requestLog({ log, metrics }: RequestLogOptions): MiddlewareHandl
       metrics.requestDone({
         method: METHODS.has(method) ? method : 'OTHER',
         status,
-        door: doorOf(method, path),
+        door: c.var.door ?? doorOf(method, path),
       })
       log.info(
         {
@@ -44,7 +46,7 @@ export function requestLog({ log, metrics }: RequestLogOptions): MiddlewareHandl
           path: loggedPath(path),
           status,
           ms: Math.round((performance.now() - began) * 10) / 10,
-          bytes: (socket?.bytesWritten ?? 0) - sentBefore,
+          ...(shared ? {} : { bytes: (socket?.bytesWritten ?? 0) - sentBefore }),
           userId: userIdOf(c),
           ...(aborted ? { aborted } : {}),
         },
@@ -82,12 +84,15 @@ function pathOf(url: string): string {
 
 /** A media URL is a key to the file and ends in its name: the log keeps enough to recognise it. */
 function loggedPath(path: string): string {
-  return path.replace(/^(\/media\/[^/]{1,8}).*$/s, '$1…').slice(0, LONGEST_LOGGED_PATH)
+  return path
+    .replace(/^(\/(?:media|upload-session)\/[^/]{1,8}).*$/s, '$1…')
+    .slice(0, LONGEST_LOGGED_PATH)
 }
 
 const doors: readonly (readonly [prefix: string, door: string])[] = [
   ['/files', 'tus'],
   ['/api/media/files', 'media-api'],
+  ['/upload-session', 'session'],
   ['/api/users', 'accounts'],
   ['/api/tokens', 'accounts'],
   ['/api/me', 'accounts'],

@@ -60,6 +60,21 @@ const fitsExtension = (extension: string, kind: Candidate): boolean => {
   return /^image\/hei[cf]/.test(expected) && /^image\/hei[cf]/.test(kind.mimeType)
 }
 
+/** One container under many names: .mov, .mp4, .m4a, .3gp, with a picture and without. */
+const isIsoMedia = (mimeType: string): boolean =>
+  /^(?:audio|video)\/(?:mp4|quicktime|3gpp2?)$/.test(mimeType)
+
+/**
+ * Whether content is what a name says. Texts of any kind fit the name of any text, and a name that
+ * stands for nothing known fits everything.
+ */
+export const fitsName = (name: string, { type, mimeType }: FileKind): boolean => {
+  const expected = mimeOfName(name)
+  if (expected !== null && type === 'text' && typeOfMime(expected) === 'text') return true
+  if (expected !== null && isIsoMedia(expected) && isIsoMedia(mimeType)) return true
+  return fitsExtension(name, { type, mimeType: canonicalMime(mimeType) })
+}
+
 const namedExtensions = (formats: AcceptedFormats, name: string): string[] =>
   [...formats.extensions].filter((extension) => name.toLowerCase().endsWith(extension))
 

@@ -8,7 +8,9 @@ import type { Job, Reply } from './inspect-job.ts'
 const detailBytes = 2_048
 
 /** A reply, or how the process ended without one. */
-export type Outcome = { reply: Reply } | { ended: 'timeout' | 'crash'; detail: string }
+export type Outcome =
+  | { reply: Reply }
+  | { ended: 'timeout' | 'crash' | 'not-started'; detail: string }
 
 /** A child process that answers one job at a time. */
 export interface WorkerProcess {
@@ -79,21 +81,29 @@ const keepDetail = (child: ChildProcess): (() => string) => {
   return () => detail.trim()
 }
 
+/** To kill a child that never started would be to signal process 0: our own whole group. */
+const killIfStarted = (child: ChildProcess): void => {
+  if (child.pid !== undefined) child.kill('SIGKILL')
+}
+
 export const startProcess = (options: { module: URL; memoryLimitBytes: number }): WorkerProcess => {
   const child = start(options.module, options.memoryLimitBytes)
   const detail = keepDetail(child)
+  holdOpen(child, false)
   let settle: ((outcome: Outcome) => void) | null = null
   let alive = true
+  // Without descriptors or processes left there may be a child without a channel, or none.
+  const started = child.pid !== undefined && child.connected
   const gone = new Promise<void>((resolve) => {
     const end = (reason: string): void => {
       alive = false
-      settle?.({ ended: 'crash', detail: `${reason} ${detail()}`.trim() })
+      settle?.({ ended: started ? 'crash' : 'not-started', detail: `${reason} ${detail()}`.trim() })
       resolve()
     }
     child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`))
     // Not started at all (no memory, no processes left), or a message that could not be sent.
     child.on('error', (error) => {
-      child.kill('SIGKILL')
+      killIfStarted(child)
       if (child.pid === undefined) end(error.message)
     })
   })
@@ -101,7 +111,7 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
   const kill = (): Promise<void> => {
     alive = false
     child.ref()
-    child.kill('SIGKILL')
+    killIfStarted(child)
     return gone
   }
 
@@ -110,6 +120,10 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
     kill,
     ask: (job, timeoutMs) =>
       new Promise((resolve) => {
+        if (!started) {
+          void kill()
+          return resolve({ ended: 'not-started', detail: detail() })
+        }
         const timer = setTimeout(() => {
           settle?.({ ended: 'timeout', detail: `no answer in ${timeoutMs} ms` })
           void kill()

@@ -30,6 +30,8 @@ export interface Inspector {
   inspect(job: InspectJob): Promise<Inspection>
   /** WebP bytes, or null where no thumbnail can be made of the file. */
   thumbnail(job: ThumbnailJob): Promise<Uint8Array | null>
+  /** Starts a child ahead of its first job, which would wait for it otherwise. */
+  warm(): void
   /** Refuses what waits, gives what runs two seconds, then kills it. */
   close(): Promise<void>
 }
@@ -87,7 +89,9 @@ const run = async (pool: Pool, slot: Slot, { job, resolve, reject }: Waiting): P
       ended: outcome.ended,
       detail: outcome.detail,
     })
-    return reject(new Fault(pool.closed ? 'shutting-down' : 'file-unreadable'))
+    if (pool.closed) return reject(new Fault('shutting-down'))
+    // That no child could be started is not the file's fault.
+    return reject(new Fault(outcome.ended === 'not-started' ? 'unavailable' : 'file-unreadable'))
   }
   if (outcome.reply.spent) {
     slot.child = null
@@ -107,10 +111,16 @@ const startWaiting = (pool: Pool): void => {
     const [next] = index < 0 ? [] : pool.waiting.splice(index, 1)
     if (!slot || !next) break
     slot.busy = next.job.kind
-    void run(pool, slot, next).finally(() => {
-      slot.busy = null
-      startWaiting(pool)
-    })
+    void run(pool, slot, next)
+      .catch((cause: unknown) => {
+        // No child at all: no memory, no descriptors. The file can wait.
+        slot.child = null
+        next.reject(new Fault('unavailable', { cause }))
+      })
+      .finally(() => {
+        slot.busy = null
+        startWaiting(pool)
+      })
   }
   if (isIdle(pool)) pool.whenIdle?.()
 }
@@ -122,6 +132,14 @@ const enqueue = (pool: Pool, job: Job): Promise<Inspection | Uint8Array | null> 
     pool.waiting.push({ job, resolve, reject })
     startWaiting(pool)
   })
+
+const startOrNull = (pool: Pool): WorkerProcess | null => {
+  try {
+    return pool.start()
+  } catch {
+    return null
+  }
+}
 
 const closePool = async (pool: Pool): Promise<void> => {
   pool.closed = true
@@ -159,6 +177,11 @@ export const createInspector = (options: InspectorOptions): Inspector => {
     async thumbnail({ path, width }) {
       const value = await enqueue(pool, { kind: 'thumbnail', path, width, maxImagePixels })
       return value instanceof Uint8Array ? value : null
+    },
+    warm() {
+      const [slot] = pool.slots
+      // Where it cannot be started now, the first job tries again and tells.
+      if (slot && slot.child === null) slot.child = startOrNull(pool)
     },
     close: () => closePool(pool),
   }

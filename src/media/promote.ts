@@ -4,12 +4,18 @@ import { withRetry } from '../db/retry.ts'
 import { mediaFiles } from '../db/schema.ts'
 import { Fault } from '../errors.ts'
 import type { Hooks } from '../uploads/core.ts'
-import { finalKeyOf, type Upload } from '../uploads/upload.ts'
+import { finalKeyOf, IMPORT_DOOR, type Upload } from '../uploads/upload.ts'
 import { type AcceptedFormats, accepts, mayBeAccepted, sniffRefuses } from './accept.ts'
 import type { Inspection, Inspector } from './inspect.ts'
+import { findings, type MediaFile, newRecord } from './new-record.ts'
+import {
+  refuseSessionContent,
+  refuseSessionPrefix,
+  requireSessionExtension,
+} from './session-content.ts'
+import { holdInSession } from './session-files.ts'
 
-/** A row of media_files. */
-export type MediaFile = typeof mediaFiles.$inferSelect
+export type { MediaFile } from './new-record.ts'
 
 export interface PromotionDeps {
   db: Database
@@ -57,13 +63,14 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
     upload: Upload,
     attempt: () => Promise<void>,
     digests: Record<string, string>,
-  ): Promise<MediaFile> {
+  ): Promise<MediaFile | null> {
     const found = await inspect(upload, attempt)
     deps.onInspected?.()
     if (found.tooManyPixels) throw forgetting(upload, new Fault('too-many-pixels'))
+    if (upload.purpose === 'session') return hold(upload, found, digests)
     if (accepted && !accepts(accepted, { ...found, name: upload.filename }))
       throw forgetting(upload, new Fault('type-not-accepted'))
-    const record = newRecord(upload, found, digests)
+    const record = newRecord(upload, findings(found, digests), deps)
     const id = await withRetry(() => insertRecord(db, record))
     inspected.delete(upload.id)
     if (id !== undefined) return { ...record, id }
@@ -78,29 +85,17 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
     return fault
   }
 
-  function newRecord(
+  /** A file of a session waits there for the others; what was found is kept for its record. */
+  async function hold(
     upload: Upload,
     found: Inspection,
-    { sha256 }: Record<string, string>,
-  ): Omit<MediaFile, 'id'> {
-    const now = deps.now().toISOString()
-    return {
-      uploadId: upload.id,
-      key: deps.newKey(),
-      storageKey: finalKeyOf(upload),
-      userId: upload.ownerId,
-      type: found.type,
-      mimeType: found.mimeType,
-      name: upload.title ?? upload.filename,
-      description: upload.description,
-      size: upload.offset,
-      width: found.width,
-      height: found.height,
-      mode: found.mode,
-      digest: sha256 === undefined ? null : `sha256:${sha256}`,
-      createdAt: now,
-      updatedAt: now,
-    }
+    digests: Record<string, string>,
+  ): Promise<null> {
+    const fault = refuseSessionContent(accepted, upload.filename, found)
+    if (fault) throw forgetting(upload, fault)
+    await holdInSession(db, upload, findings(found, digests), deps.now().toISOString())
+    inspected.delete(upload.id)
+    return null
   }
 
   async function findPublished(uploadId: string): Promise<MediaFile | null> {
@@ -113,14 +108,18 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
     findPublished,
     derivedKeys: deps.derivedKeys,
     unpublish: (upload) => withRetry(() => removeRecord(db, upload.id, deps.now().toISOString())),
-    screenDeclared({ filename, declaredType }) {
-      if (accepted && !mayBeAccepted(accepted, { name: filename, declaredType }))
+    screenDeclared({ filename, declaredType, purpose }) {
+      if (purpose === 'session') requireSessionExtension(accepted, filename)
+      else if (accepted && !mayBeAccepted(accepted, { name: filename, declaredType }))
         throw new Fault('type-not-accepted')
     },
     ...(accepted && {
       async screenPrefix(prefix: Uint8Array, upload: Upload) {
         const hints = { name: upload.filename, declaredType: upload.declaredType }
-        if (await sniffRefuses(accepted, prefix, hints)) throw new Fault('type-not-accepted')
+        if (await sniffRefuses(accepted, prefix, hints))
+          throw upload.purpose === 'session'
+            ? await refuseSessionPrefix(prefix, hints)
+            : new Fault('type-not-accepted')
       },
     }),
   }
@@ -140,8 +139,8 @@ async function insertRecord(
   const [inserted] = await rows<{ id: number | string }>(
     db,
     sql`with done as (
-      update uploads set state = 'promoted', updated_at = ${record.createdAt}::timestamptz
-      where id = ${record.uploadId}::uuid and state = 'complete' returning id, owner_id
+      update uploads set state = 'promoted', updated_at = ${record.updatedAt}::timestamptz
+      where id = ${record.uploadId}::uuid and state = 'complete' returning id, owner_id, door
     ), record as (
       insert into media_files (upload_id, key, storage_key, user_id, type, mime_type, name,
         description, size, width, height, mode, digest, created_at, updated_at)
@@ -154,7 +153,7 @@ async function insertRecord(
       insert into outbox (event, subject, payload, created_at)
       select 'media.created', 'media:' || id,
         jsonb_build_object('id', id, 'upload', upload_id, 'name', name), created_at
-      from record
+      from record where (select door from done) <> ${IMPORT_DOOR}
     ), owner as (
       update users set open_uploads = open_uploads - 1 from done where users.id = done.owner_id
     ) select id from record`,

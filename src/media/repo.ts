@@ -1,4 +1,4 @@
-import { count, eq, type SQL } from 'drizzle-orm'
+import { count, eq, inArray, type SQL } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
 import { mediaFiles, users } from '../db/schema.ts'
@@ -67,6 +67,15 @@ export function createMediaRepo(db: Database) {
     byKey: (key: string) => one(eq(mediaFiles.key, key)),
 
     byUpload: (uploadId: string) => one(eq(mediaFiles.uploadId, uploadId)),
+
+    /** Those of the uploads that have a record, in no order. */
+    byUploads: (uploadIds: readonly string[]): Promise<(typeof mediaFiles.$inferSelect)[]> =>
+      withRetry(() =>
+        db
+          .select()
+          .from(mediaFiles)
+          .where(inArray(mediaFiles.uploadId, [...uploadIds])),
+      ),
 
     /** Changes a record and its `updated_at`; undefined when it is gone. No change, no new time. */
     async update(id: number, changes: MediaChanges, now: Date): Promise<MediaRow | undefined> {

@@ -1,36 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { type Reason, reasons } from '../errors.ts'
 import { evaluatePreconditions, ifRangeHolds } from '../wire/conditional.ts'
-import { contentDisposition } from '../wire/content-disposition.ts'
-import { formatHttpDate } from '../wire/http-date.ts'
 import { type ByteRange, parseRange } from '../wire/range.ts'
-
-/** A finished file, as far as serving its bytes needs to know it. */
-export interface ServedFile {
-  storageKey: string
-  /** A strong entity-tag with its quotes. The bytes under it never change. */
-  etag: string
-  /** Bytes. */
-  size: number
-  /** As detected from the content; never what a client declared. */
-  mimeType: string
-  /** The name for people; cleaned here. */
-  name: string
-  modified: Date
-}
+import { handOver, type ServeWith } from './hand-over.ts'
+import {
+  type Presentation,
+  protection,
+  representationHeaders,
+  type ServedFile,
+  validatorHeaders,
+} from './serve-headers.ts'
 
 /** What is asked for. */
-export interface ServeRequest {
+export interface ServeRequest extends Presentation {
   method: 'GET' | 'HEAD'
   /** A header of the request, by its name in lower case. */
   header: (name: string) => string | undefined
-  /** Forces `Content-Disposition: attachment`. */
-  download: boolean
-  /**
-   * `immutable` (default): for a URL that nobody can guess and whose bytes never change.
-   * `revalidate`: for a URL that is guarded by a token, which is checked again on every use.
-   */
-  cache?: 'immutable' | 'revalidate' | undefined
+  /** Default: we send the bytes. */
+  serveWith?: ServeWith | undefined
 }
 
 /** A stretch of the body: text to send first (multipart only), then bytes of the file. */
@@ -46,7 +33,7 @@ export type PlannedBody =
 
 /** A whole answer, decided without touching the file. */
 export interface ServePlan {
-  status: 200 | 206 | 304 | 412 | 416
+  status: 200 | 206 | 302 | 304 | 412 | 416
   headers: Record<string, string>
   body: PlannedBody
 }
@@ -66,25 +53,12 @@ export function planResponse(
   return request.method === 'HEAD' ? { ...plan, body: { kind: 'none' } } : plan
 }
 
-/**
- * The headers that say what the file is and how it may be used, the same for every way of handing
- * out its bytes (from here, or by the proxy in front after X-Accel-Redirect).
- */
-export function representationHeaders(
-  request: Pick<ServeRequest, 'download' | 'cache'>,
-  file: ServedFile,
-): Record<string, string> {
-  const inline = !request.download && inlineTypes.has(essence(file.mimeType))
-  return {
-    ...validatorHeaders(request, file),
-    ...protection,
-    'Content-Type': contentType(file.mimeType),
-    'Content-Disposition': contentDisposition(inline ? 'inline' : 'attachment', file.name),
-  }
-}
-
 function planGet(request: ServeRequest, file: ServedFile, boundary: string): ServePlan {
   const { header } = request
+  const handed = handOver(request.serveWith ?? { by: 'node' }, request, file)
+  // "MUST ignore all received preconditions if its response to the same request without those
+  // conditions … would have been a status code other than a 2xx" (RFC 9110 §13.2.1).
+  if (handed?.status === 302) return { ...handed, body: { kind: 'none' } }
   const validators = { etag: file.etag, lastModified: file.modified }
   const verdict = evaluatePreconditions(
     {
@@ -101,6 +75,9 @@ function planGet(request: ServeRequest, file: ServedFile, boundary: string): Ser
     return { status: 304, headers, body: { kind: 'none' } }
   }
   if (verdict === 'precondition-failed') return refusal(412, 'precondition-failed')
+
+  // Ranges are then the affair of whoever sends the bytes.
+  if (handed) return { ...handed, body: { kind: 'none' } }
 
   const ifRange = header('if-range')
   const counts = ifRange === undefined || ifRangeHolds(ifRange, validators)
@@ -187,72 +164,4 @@ function refusal(
     },
     body: { kind: 'text', text },
   }
-}
-
-/** Uploaded bytes share our origin: the browser must neither guess their type nor run them. */
-const protection = {
-  'X-Content-Type-Options': 'nosniff',
-  'Content-Security-Policy': "default-src 'none'; sandbox",
-}
-
-/**
- * `private`: a proxy that keeps a copy would go on handing out a file that was deleted, or to
- * people whose access has ended. A browser that has seen the file may show it for one more day
- * without asking; `immutable` spares the question on a reload too.
- */
-const cacheControl = {
-  immutable: 'private, max-age=86400, immutable',
-  revalidate: 'private, no-cache',
-}
-
-function validatorHeaders(
-  request: Pick<ServeRequest, 'cache'>,
-  file: ServedFile,
-): Record<string, string> {
-  return {
-    'Accept-Ranges': 'bytes',
-    ETag: file.etag,
-    'Last-Modified': formatHttpDate(file.modified),
-    'Cache-Control': cacheControl[request.cache ?? 'immutable'],
-  }
-}
-
-/** JPEG, PNG, GIF, WebP, AVIF, MP4, WebM, MP3, Ogg, WAV, plain text and PDF: nothing else. */
-const inlineTypes: ReadonlySet<string> = new Set([
-  'image/jpeg',
-  'image/png',
-  'image/gif',
-  'image/webp',
-  'image/avif',
-  'video/mp4',
-  'audio/mp4',
-  'video/webm',
-  'audio/webm',
-  'audio/mpeg',
-  'audio/ogg',
-  'video/ogg',
-  'application/ogg',
-  'audio/wav',
-  'audio/wave',
-  'audio/x-wav',
-  'audio/vnd.wave',
-  'text/plain',
-  'application/pdf',
-])
-
-/** The type without its parameters, in lower case. */
-function essence(mimeType: string): string {
-  return (mimeType.split(';', 1)[0] ?? '').trim().toLowerCase()
-}
-
-/**
- * Plain text without a charset would be read as windows-1252 by browsers; nearly all of it is
- * UTF-8, and the byte order mark of UTF-16 wins over this header. What is not a media type at all
- * (RFC 9110 §8.3.1) never gets into a header.
- */
-function contentType(mimeType: string): string {
-  if (!/^[\w.+-]+\/[\w.+-]+(?:; ?[\w.+-]+=[\w.+-]+)*$/.test(mimeType)) {
-    return 'application/octet-stream'
-  }
-  return mimeType === 'text/plain' ? 'text/plain; charset=utf-8' : mimeType
 }

@@ -3,19 +3,21 @@ import type { ServerResponse } from 'node:http'
 import { finished, type Readable } from 'node:stream'
 import { Fault } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
-import {
-  type PlannedBody,
-  planResponse,
-  type ServedFile,
-  type ServePlan,
-  type ServeRequest,
-} from './serve-plan.ts'
+import type { ServeWith } from './hand-over.ts'
+import type { ServedFile } from './serve-headers.ts'
+import { type PlannedBody, planResponse, type ServePlan, type ServeRequest } from './serve-plan.ts'
+
+/** Where bytes come from and who sends them: the same for all files of a server. */
+export interface Delivery {
+  storage: Pick<Storage, 'read'>
+  /** Default: we send them. */
+  serveWith?: ServeWith | undefined
+}
 
 /** One download: what is asked for, where it comes from and where it goes. */
-export interface Serving extends ServeRequest {
+export interface Serving extends ServeRequest, Delivery {
   outgoing: ServerResponse
   file: ServedFile
-  storage: Pick<Storage, 'read'>
   /** Headers of the HTTP layer; they win over ours. Those set on `outgoing` before are kept too. */
   extraHeaders?: Record<string, string> | undefined
   /** A client that takes nothing for this long is cut off, in milliseconds; 60 s by default. */
@@ -25,12 +27,12 @@ export interface Serving extends ServeRequest {
 }
 
 /**
- * Answers a GET or HEAD with the bytes of a file, straight to the Node response: a web stream
- * between the disk and the socket would cost as much as the reading. The file is opened only when
- * bytes of it are sent, and closed when the client goes away. Resolves when all is handed to the
- * socket or the client is gone. Rejects with a Fault when the storage fails before the first byte:
- * nothing is sent then. When it fails later the connection is destroyed, since a body that ends
- * early is the only honest sign left.
+ * Answers a GET or HEAD with the bytes of a file, or with the word to whoever sends them instead
+ * (`serveWith`), straight to the Node response: a web stream between the disk and the socket would
+ * cost as much as the reading. The file is opened only when bytes of it are sent, and closed when
+ * the client goes away. Resolves when all is handed to the socket or the client is gone. Rejects
+ * with a Fault when the storage fails before the first byte: nothing is sent then. When it fails
+ * later the connection is destroyed, since a body that ends early is the only honest sign left.
  */
 export async function serve(serving: Serving): Promise<void> {
   const { outgoing, file } = serving
@@ -53,7 +55,7 @@ async function sendParts(
   const { outgoing, file, storage } = serving
   try {
     for (const { preamble, range } of body.parts) {
-      if (outgoing.destroyed) return
+      if (isGone(outgoing)) return
       const source = storage.read(file.storageKey, range)
       // A stream that we destroyed may still report that its opening failed.
       source.on('error', () => {})
@@ -67,13 +69,19 @@ async function sendParts(
     }
     outgoing.end(body.closing)
   } catch (error) {
-    if (outgoing.destroyed) return
+    if (isGone(outgoing)) return
     if (!outgoing.headersSent) {
       throw error instanceof Fault ? error : new Fault('unavailable', { cause: error })
     }
     outgoing.destroy()
     serving.onBroken?.(error)
   }
+}
+
+/** An answer over HTTP/2 has no `destroyed`: its stream has. */
+function isGone(outgoing: ServerResponse): boolean {
+  const { stream } = outgoing as { stream?: { destroyed: boolean } }
+  return outgoing.destroyed || stream?.destroyed === true
 }
 
 /** Resolves when bytes can be read; rejects when none come or the client goes away. */
@@ -111,7 +119,7 @@ function pass(source: Readable, outgoing: ServerResponse, length: number): Promi
       else if (passed === length) resolve()
       else reject(new Error(`The object gave ${passed} bytes where ${length} were recorded.`))
     })
-    if (outgoing.destroyed) return leave()
+    if (isGone(outgoing)) return leave()
     source.pipe(outgoing, { end: false })
     source.on('data', (chunk: Uint8Array) => {
       passed += chunk.byteLength

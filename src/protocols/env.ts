@@ -7,5 +7,7 @@ export interface Env {
   Variables: {
     requestId: string
     actor: Actor
+    /** The door that took the request, where its path does not tell. */
+    door?: string
   }
 }

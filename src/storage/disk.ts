@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
-import { copyFile, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Fault } from '../errors.ts'
+import { appendFiles } from './join-files.ts'
 import type { Appender, ByteRange, Storage } from './storage.ts'
 
 export interface DiskOptions {
@@ -13,7 +14,6 @@ export interface DiskOptions {
 }
 
 const READ_CHUNK_BYTES = 256 * 1024
-const JOIN_CHUNK_BYTES = 1024 * 1024
 /** An unfinished `put` older than this belongs to a process that is gone. */
 const STALE_PUT_MS = 60_000
 
@@ -23,9 +23,10 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
   const puts = path.join(root, '.tmp')
   await mkdir(puts, { recursive: true })
   await removeStalePuts(puts)
-  if (synced) await syncFolder(root)
+  if (synced) await syncPath(root)
 
-  const folders = new Set<string>([root])
+  /** Folders that are there and durable, or are being made so: whoever needs one waits for it. */
+  const folders = new Map<string, Promise<void>>([[root, Promise.resolve()]])
 
   function pathOf(key: string): string {
     // Keys are made by us, from ids. This only keeps a future mistake inside the folder.
@@ -34,12 +35,20 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
   }
 
   async function ensureFolder(folder: string): Promise<void> {
-    if (folders.has(folder)) return
-    const first = await mkdir(folder, { recursive: true })
-    // A new folder is an entry of its parent, and that entry needs a sync of its own.
-    for (let at = folder; synced && first && at.length >= first.length; at = path.dirname(at))
-      await syncFolder(path.dirname(at))
-    folders.add(folder)
+    const made = folders.get(folder) ?? makeFolder(folder)
+    folders.set(folder, made)
+    await made.catch((error: unknown) => {
+      folders.delete(folder)
+      throw error
+    })
+  }
+
+  async function makeFolder(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true })
+    // A folder is an entry of its parent, and that entry needs a sync of its own. Also where the
+    // folder was there: a process that made it may have died before it came to this.
+    for (let at = folder; synced && at !== root; at = path.dirname(at))
+      await syncPath(path.dirname(at))
   }
 
   async function create(key: string): Promise<void> {
@@ -54,7 +63,7 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
       return open(file, 'wx')
     })
     await handle.close()
-    if (synced) await syncFolder(folder)
+    if (synced) await syncPath(folder)
   }
 
   async function append(key: string, offset: number): Promise<Appender> {
@@ -71,36 +80,37 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
   }
 
   async function join(key: string, sources: readonly string[]): Promise<void> {
-    const target = pathOf(key)
-    const [first, ...rest] = sources
-    if (first === undefined) return
-    const start = (await stat(target)).size
-    // copyFile clones the extents or copies inside the kernel; it can only fill a file from 0.
-    if (start === 0) await copyFile(pathOf(first), target, fs.constants.COPYFILE_FICLONE)
-    const handle = await open(target, 'r+')
-    try {
-      let at = (await handle.stat()).size
-      for (const source of start === 0 ? rest : sources)
-        at = await copyInto(handle, at, pathOf(source))
-      if (synced) await handle.datasync()
-    } finally {
-      await handle.close()
-    }
+    await appendFiles(pathOf(key), sources.map(pathOf), { sync: synced })
+  }
+
+  async function link(key: string, source: string): Promise<void> {
+    const file = pathOf(key)
+    // link(2) would give a second name to a symbolic link instead of to what it names.
+    const original = await fs.promises.realpath(source)
+    if (synced) await syncPath(original)
+    await ensureFolder(path.dirname(file))
+    await fs.promises.link(original, file)
+    if (synced) await syncPath(path.dirname(file))
   }
 
   async function put(key: string, bytes: Uint8Array): Promise<void> {
     const file = pathOf(key)
     const temporary = path.join(puts, randomUUID())
-    const handle = await open(temporary, 'wx')
     try {
-      await handle.writeFile(bytes)
-      if (synced) await handle.datasync()
-    } finally {
-      await handle.close()
+      const handle = await open(temporary, 'wx')
+      try {
+        await handle.writeFile(bytes)
+        if (synced) await handle.datasync()
+      } finally {
+        await handle.close()
+      }
+      await ensureFolder(path.dirname(file))
+      await rename(temporary, file)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
     }
-    await ensureFolder(path.dirname(file))
-    await rename(temporary, file)
-    if (synced) await syncFolder(path.dirname(file))
+    if (synced) await syncPath(path.dirname(file))
   }
 
   async function finalise(key: string, size: number, to?: string): Promise<void> {
@@ -118,7 +128,7 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
     await rename(file, target).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error
     })
-    if (synced) await syncFolder(path.dirname(target))
+    if (synced) await syncPath(path.dirname(target))
   }
 
   async function readAt(key: string, start: number, length: number): Promise<Uint8Array> {
@@ -138,6 +148,7 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
     put: (key, bytes) => put(key, bytes).catch(rethrow),
     readAt: (key, start, length) => readAt(key, start, length).catch(rethrow),
     read: (key, range) => readStream(pathOf(key), range),
+    link: (key, source) => link(key, source).catch(rethrow),
     remove: (key) => rm(pathOf(key), { force: true }).catch(rethrow),
     localPath: pathOf,
 
@@ -189,24 +200,6 @@ function afterBytes(buffers: readonly Uint8Array[], count: number): readonly Uin
   return []
 }
 
-async function copyInto(target: FileHandle, start: number, source: string): Promise<number> {
-  const from = await open(source, 'r')
-  try {
-    const buffer = Buffer.allocUnsafe(JOIN_CHUNK_BYTES)
-    for (let at = start; ; ) {
-      const { bytesRead } = await from.read(buffer, 0, buffer.byteLength, at - start)
-      if (bytesRead === 0) return at
-      for (let done = 0; done < bytesRead; ) {
-        const { bytesWritten } = await target.write(buffer, done, bytesRead - done, at + done)
-        done += bytesWritten
-      }
-      at += bytesRead
-    }
-  } finally {
-    await from.close()
-  }
-}
-
 function readStream(file: string, range: ByteRange | undefined): fs.ReadStream {
   return fs.createReadStream(file, {
     ...range,
@@ -223,8 +216,9 @@ function readStream(file: string, range: ByteRange | undefined): fs.ReadStream {
 
 type OpenCallback = (error: Error | null, fd: number) => void
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
+/** A folder, whose entries become durable, or a file. */
+async function syncPath(target: string): Promise<void> {
+  const handle = await open(target, 'r')
   try {
     await handle.sync()
   } finally {

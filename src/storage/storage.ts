@@ -55,6 +55,13 @@ export interface Storage {
   /** Resolves when the storage answers; rejects with `unavailable` otherwise. */
   ping(): Promise<void>
 
+  /**
+   * Makes an object of a file on this machine without copying a byte: from here on both names stand
+   * for the same bytes. Durable as `create` is, and as exclusive. Rejects with `unavailable` where
+   * the system cannot do it, as between two file systems.
+   */
+  link?(key: string, path: string): Promise<void>
+
   /** The path of the object on this machine, for backends whose objects are files. */
   localPath?(key: string): string
 }

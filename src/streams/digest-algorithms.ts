@@ -2,12 +2,17 @@ import { createHash, getHashes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { Crc32c } from '@aws-crypto/crc32c'
 import {
+  createBLAKE2b,
+  createBLAKE2s,
   createMD5,
+  createRIPEMD160,
   createSHA1,
+  createSHA3,
   createSHA224,
   createSHA256,
   createSHA384,
   createSHA512,
+  createSM3,
 } from 'hash-wasm'
 
 /** A digest that is being computed. */
@@ -27,11 +32,24 @@ const RESUMABLE: Record<string, () => ReturnType<typeof createMD5>> = {
   sha256: createSHA256,
   sha384: createSHA384,
   sha512: createSHA512,
+  'sha3-224': () => createSHA3(224),
+  'sha3-256': () => createSHA3(256),
+  'sha3-384': () => createSHA3(384),
+  'sha3-512': () => createSHA3(512),
+  blake2b512: () => createBLAKE2b(512),
+  blake2s256: () => createBLAKE2s(256),
+  ripemd160: createRIPEMD160,
+  sm3: createSM3,
+}
+
+/** Whether a digest that runs along with an upload can be kept between two requests. */
+export function isResumable(name: string): boolean {
+  return Object.hasOwn(RESUMABLE, name)
 }
 
 /** Whether a whole file can be digested with it: any algorithm of node:crypto. */
 export function isDigestAlgorithm(name: string): boolean {
-  return Object.hasOwn(RESUMABLE, name) || getHashes().includes(name)
+  return isResumable(name) || getHashes().includes(name)
 }
 
 /** For one request's bytes: the fastest there is. CRCs are 4 bytes, big-endian. */

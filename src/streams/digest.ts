@@ -22,80 +22,117 @@ export interface Digest {
   save(upTo: number): Promise<SavedDigest | null>
   /** The digests of all up to here, lower-case hex by algorithm. Ends the computation. */
   finish(upTo: number): Promise<Record<string, string>>
-  /** Lets go of the file. To be called in any case. */
+  /** Lets go of the file. To be called in any case, and last. */
   close(): void
 }
 
 export interface Digester {
   open(job: DigestJob): Digest
+  /** Whoever waits is told that nothing comes. */
   close(): Promise<void>
+}
+
+export interface DigesterOptions {
+  /** Default: the thread of this module. Tests keep it, to end it in the middle. */
+  startThread?: () => Worker
 }
 
 /**
  * Computes digests in a thread that follows the files through the page cache, so that bytes are
  * neither copied on the event loop nor read from the disk a second time: they were written a moment
- * ago. The thread is started with the first job.
+ * ago. The thread is started with the first job. Should it die, whoever waits is told, and the jobs
+ * that are open begin again in the next one with the bytes that are in the files.
  */
-export function createDigester(): Digester {
-  let worker: Worker | undefined
+export function createDigester({
+  startThread = startDigestThread,
+}: DigesterOptions = {}): Digester {
+  let thread: Worker | undefined
+  let closed = false
   let jobs = 0
   let requests = 0
   const waiting = new Map<number, (answer: FromWorker) => void>()
 
-  function send(message: ToWorker): void {
-    worker ??= start()
-    worker.postMessage(message)
-  }
-
   function start(): Worker {
-    const started = startWorker(new URL(import.meta.url))
+    const started = startThread()
     started.unref()
     started.on('message', (answer: FromWorker) => {
       waiting.get(answer.request)?.(answer)
       waiting.delete(answer.request)
       if (waiting.size === 0) started.unref()
     })
-    started.on('error', (error) => {
-      if (worker === started) worker = undefined
-      for (const [request, settle] of waiting) settle({ job: 0, request, error: error.message })
-      waiting.clear()
-    })
+    started.on('error', (error) => forget(started, error.message))
+    started.on('exit', () => forget(started, 'the thread has ended'))
     return started
   }
 
-  function ask(job: number, upTo: number, finish: boolean): Promise<FromWorker> {
-    const request = ++requests
-    return new Promise((resolve) => {
-      waiting.set(request, resolve)
-      send({ kind: 'ask', job, upTo, request, finish })
-      worker?.ref()
-    })
+  function forget(ended: Worker, why: string): void {
+    if (thread !== ended) return
+    thread = undefined
+    for (const [request, settle] of waiting) settle({ job: 0, request, error: why })
+    waiting.clear()
+  }
+
+  function open({ path, algorithms, start: from, state, saves = false }: DigestJob): Digest {
+    const job = ++jobs
+    const opening: ToWorker = {
+      kind: 'open',
+      job,
+      path,
+      algorithms,
+      start: state?.at ?? from ?? 0,
+      state,
+      saves,
+    }
+    let knownTo: Worker | undefined
+
+    function send(message?: ToWorker): void {
+      if (closed) return
+      thread ??= start()
+      if (knownTo !== thread) thread.postMessage(opening)
+      knownTo = thread
+      if (message) thread.postMessage(message)
+    }
+
+    function ask(upTo: number, finish: boolean): Promise<FromWorker> {
+      const request = ++requests
+      if (closed) return Promise.resolve({ job, request, error: 'no more digests are computed' })
+      return new Promise((resolve) => {
+        waiting.set(request, resolve)
+        send({ kind: 'ask', job, upTo, request, finish })
+        thread?.ref()
+      })
+    }
+
+    send()
+    return {
+      follow: (upTo) => send({ kind: 'follow', job, upTo }),
+      async save(upTo) {
+        const answer = await ask(upTo, false)
+        if ('saved' in answer) return answer.saved
+        throw failure(answer)
+      },
+      async finish(upTo) {
+        const answer = await ask(upTo, true)
+        if ('digests' in answer) return answer.digests
+        throw failure(answer)
+      },
+      close() {
+        if (knownTo === thread) send({ kind: 'close', job })
+      },
+    }
   }
 
   return {
-    open({ path, algorithms, start: from, state, saves = false }) {
-      const job = ++jobs
-      const at = state?.at ?? from ?? 0
-      send({ kind: 'open', job, path, algorithms, start: at, state, saves })
-      return {
-        follow: (upTo) => send({ kind: 'follow', job, upTo }),
-        async save(upTo) {
-          const answer = await ask(job, upTo, false)
-          if ('saved' in answer) return answer.saved
-          throw new Error(`digest: ${'error' in answer ? answer.error : 'wrong answer'}`)
-        },
-        async finish(upTo) {
-          const answer = await ask(job, upTo, true)
-          if ('digests' in answer) return answer.digests
-          throw new Error(`digest: ${'error' in answer ? answer.error : 'wrong answer'}`)
-        },
-        close: () => send({ kind: 'close', job }),
-      }
-    },
+    open,
     async close() {
-      await worker?.terminate()
+      closed = true
+      await thread?.terminate()
     },
   }
+}
+
+function failure(answer: FromWorker): Error {
+  return new Error(`digest: ${'error' in answer ? answer.error : 'wrong answer'}`)
 }
 
 /** Node 20 cannot load TypeScript into a thread by an option, so tsx is registered inside. */
@@ -106,7 +143,9 @@ import('tsx/esm/api').then(({ register }) => {
   return import(workerData)
 })`
 
-function startWorker(own: URL): Worker {
+/** From dist/ as it is; from src/ with whatever it takes to run TypeScript. */
+export function startDigestThread(): Worker {
+  const own = new URL(import.meta.url)
   if (own.pathname.endsWith('.js')) return new Worker(new URL('./digest-worker.js', own))
   const module = new URL('./digest-worker.ts', own)
   const stripsTypes = Boolean(Reflect.get(process.features, 'typescript'))

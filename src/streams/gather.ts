@@ -34,6 +34,12 @@ export interface GatherOptions {
 }
 
 /**
+ * How a body tells that it breaks off. An HTTP/2 stream that is reset still gives `end` (Node ends
+ * its readable side), but `aborted` before it.
+ */
+const CUTS = ['aborted', 'error', 'close'] as const
+
+/**
  * Collects a stream's own buffers while the batch before them is being written: one `writev` for
  * many small reads, no copy, no stage in between, at most `highWaterBytes` (plus one read) held.
  */
@@ -90,17 +96,20 @@ export function gather(body: Readable, options: GatherOptions = {}): Gather {
 
   function detach() {
     clearTimeout(idle)
-    body.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut)
+    body.off('data', onData).off('end', onEnd)
+    for (const cut of CUTS) body.off(cut, onCut)
     // A stream that breaks after we let go must not bring the process down.
     if (!body.closed) body.on('error', ignore)
     body.pause()
     signal?.removeEventListener('abort', onStop)
   }
 
-  if (body.readableEnded) end = 'complete'
-  else if (body.destroyed) end = 'cut'
+  const { aborted = false } = body as { aborted?: boolean }
+  if (body.readableEnded && !aborted) end = 'complete'
+  else if (body.destroyed || aborted) end = 'cut'
   else {
-    body.on('end', onEnd).on('error', onCut).on('close', onCut)
+    body.on('end', onEnd)
+    for (const cut of CUTS) body.on(cut, onCut)
     signal?.addEventListener('abort', onStop, { once: true })
     body.on('data', onData)
     watchIdle()

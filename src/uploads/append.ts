@@ -1,13 +1,19 @@
 import { Fault } from '../errors.ts'
 import type { Appender } from '../storage/storage.ts'
-import type { Digest } from '../streams/digest.ts'
-import type { SavedDigest } from '../streams/digest-messages.ts'
 import { type BodyEnd, type Gather, gather } from '../streams/gather.ts'
-import { assertHeld, type Core, expiryFrom } from './core.ts'
-import { complete, localPath, reject } from './finish.ts'
+import { openRunningDigest, type RunningDigest } from './append-digest.ts'
+import { endFault, undoes, withOffset } from './append-fault.ts'
+import { joinWholes, repeatLast } from './append-repeat.ts'
+import { assertHeld, type Core, expiryFrom, largestOf } from './core.ts'
+import { storable } from './create.ts'
+import { complete, reject } from './finish.ts'
+import { refuseWhole } from './join.ts'
 import type { HeldLock } from './lock.ts'
-import { digestAlgorithmsOf, type Upload } from './upload.ts'
-import type { AppendInput, Progress } from './uploads.ts'
+import { limitFault } from './session-rules.ts'
+import { stopSignal } from './stop-signal.ts'
+import type { Upload } from './upload.ts'
+import type { AppendInput, BodyFacts, Progress } from './uploads.ts'
+import { type BodyCheck, openBodyCheck } from './verify.ts'
 
 /** Bytes after which a sync is begun while the body goes on, so that the last one is short. */
 const SYNC_EVERY_BYTES = 16 * 1024 * 1024
@@ -25,9 +31,12 @@ interface Run<P> {
   source: Gather
   mode: 'keep' | 'whole'
   /** The digests of the whole file, running along; and the one that this body must have. */
-  digest: Digest | undefined
-  verified: Digest | undefined
-  verify: AppendInput['verify']
+  digest: RunningDigest | undefined
+  check: BodyCheck | undefined
+  progress: AppendInput['progress']
+  confirm: AppendInput['confirm']
+  /** What the end of the body told. */
+  facts: BodyFacts
   /** First offset that must not be written. */
   limit: number
   /** Written so far. */
@@ -38,6 +47,8 @@ interface Run<P> {
   recordedAt: number
   /** A sync that runs beside the next writes. */
   syncing: Promise<void>
+  /** A sync has failed: it is not tried again. */
+  lost: boolean
 }
 
 /**
@@ -54,11 +65,16 @@ export async function append<P>(
   input: AppendInput,
 ): Promise<Progress<P>> {
   assertHeld(lock, upload)
+  refuseWhole(upload)
   const { mode = 'keep' } = input
-  if (upload.state === 'promoted' || upload.state === 'held') return repeatLast(core, upload, input)
+  if (upload.state === 'promoted' || upload.state === 'held')
+    return repeatLast(core, lock, upload, input)
   if (upload.state !== 'receiving') throw new Fault('pending', { retryAfterSeconds: 1 })
   if (input.offset !== upload.offset) throw new Fault('offset-mismatch', { offset: upload.offset })
-  const limit = upload.size ?? core.limits.maxSize ?? Number.MAX_SAFE_INTEGER
+  const limit = Math.min(
+    upload.size ?? largestOf(core, upload),
+    upload.offset + (input.maxBytes ?? Number.MAX_SAFE_INTEGER),
+  )
   if (upload.offset + (input.length ?? 0) > limit)
     throw new Fault('too-large', { offset: upload.offset })
   if (mode === 'whole') {
@@ -67,12 +83,7 @@ export async function append<P>(
   }
 
   const appender = await core.storage.append(upload.storageKey, upload.offset)
-  const stop = new AbortController()
-  const onStop = () => stop.abort()
-  for (const signal of [lock.asked, core.stopping]) {
-    signal.addEventListener('abort', onStop)
-    if (signal.aborted) stop.abort()
-  }
+  const stop = stopSignal(core, lock)
   const source = gather(input.body, { signal: stop.signal, idleMs: core.limits.idleMs })
   const run: Run<P> = {
     core,
@@ -81,41 +92,30 @@ export async function append<P>(
     appender,
     source,
     mode,
-    digest: openDigest(core, upload),
-    verified: openVerified(core, upload, input.verify),
-    verify: input.verify,
+    digest: openRunningDigest(core, upload),
+    check: input.verify && openBodyCheck(core, upload, input.verify),
+    progress: input.progress,
+    confirm: input.confirm,
+    facts: {},
     limit,
     at: upload.offset,
     recorded: upload.offset,
     syncedUpTo: upload.offset,
     recordedAt: performance.now(),
     syncing: Promise.resolve(),
+    lost: false,
   }
   try {
     return await receive(run)
   } finally {
     source.detach()
-    for (const signal of [lock.asked, core.stopping]) signal.removeEventListener('abort', onStop)
+    stop.detach()
     await run.syncing.catch(() => {})
     run.digest?.close()
-    run.verified?.close()
+    run.check?.close()
     await appender.close()
     core.meter.received(upload.door, run.at - upload.offset)
   }
-}
-
-/** The answer to the last request was lost and it comes again, empty: the same answer. */
-async function repeatLast<P>(
-  core: Core<P>,
-  upload: Upload,
-  { offset, length, body }: AppendInput,
-): Promise<Progress<P>> {
-  if (offset !== upload.offset) throw new Fault('offset-mismatch', { offset: upload.offset })
-  const source = gather(body, { idleMs: core.limits.idleMs })
-  const more = (length ?? 0) > 0 || (await source.next()) !== null
-  source.detach()
-  if (more) throw new Fault('too-large', { offset })
-  return { upload, published: await core.hooks.findPublished(upload.id) }
 }
 
 async function receive<P>(run: Run<P>): Promise<Progress<P>> {
@@ -128,20 +128,27 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
       const before = run.at
       run.at += batch.bytes
       run.digest?.follow(run.at)
-      run.verified?.follow(run.at)
+      run.check?.follow(run.at)
       core.at('bytes-written')
       await screen(run, before)
       await syncOnTheWay(run)
     }
-    if (source.end === 'complete') await verify(run)
+    if (hasWholeBody(run)) {
+      await run.check?.require(run.at)
+      run.facts = (await run.confirm?.(run.at - upload.offset)) ?? {}
+    }
   } catch (error) {
     trouble = error
   }
   const end = trouble === undefined ? source.end : undefined
   const all = run.at === upload.size
   // Whole or nothing: a body that is not complete is as if it had not come.
-  const whole = end === 'complete' || (all && trouble === undefined)
-  const keeps = run.mode === 'keep' ? !undoes(trouble) : whole && trouble === undefined
+  const whole = trouble === undefined && hasWholeBody(run)
+  const keeps = run.lost
+    ? false
+    : run.mode === 'keep'
+      ? !undoes(trouble)
+      : whole && trouble === undefined
   if (!keeps) {
     await cutBack(run)
     if (trouble instanceof Fault && trouble.reason === 'type-not-accepted')
@@ -150,36 +157,41 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
   }
   await settle(run)
   if (all && trouble === undefined && upload.autoFinish) {
-    const digestState = await saveDigest(run)
-    return complete(core, lock, upload, { offset: run.at, digestState })
+    const digestState = (await run.digest?.save(run.at)) ?? null
+    const done = await complete(core, lock, upload, { offset: run.at, digestState })
+    await joinWholes(core, done.upload)
+    return done
   }
   const recorded = await record(run)
   if (whole) return { upload: recorded, published: null }
   throw stopFault(run, end, trouble)
 }
 
-/** Faults after which nothing of the unrecorded bytes may stay. */
-function undoes(trouble: unknown): boolean {
-  if (trouble === undefined) return false
-  if (!(trouble instanceof Fault)) return true
-  return ['too-large', 'quota-exceeded', 'type-not-accepted', 'upload-ended'].includes(
-    trouble.reason,
-  )
+/**
+ * All of the body is there: it has ended, or nothing can come after the upload's last byte but the
+ * trailer that a check waits for.
+ */
+function hasWholeBody<P>({ source, upload, at, check }: Run<P>): boolean {
+  return source.end === 'complete' || (at === upload.size && check?.early !== false)
 }
 
 /** Looks at the first bytes once they are there, so that nobody sends the rest for nothing. */
 async function screen<P>({ core, upload, at }: Run<P>, before: number): Promise<void> {
   const { screenPrefix } = core.hooks
-  if (screenPrefix === undefined || before >= PREFIX_BYTES || at < PREFIX_BYTES) return
+  // A part begins anywhere in its file.
+  if (screenPrefix === undefined || upload.purpose === 'part') return
+  if (before >= PREFIX_BYTES || at < PREFIX_BYTES) return
   const prefix = await core.storage.readAt(upload.storageKey, 0, PREFIX_BYTES)
   await screenPrefix(prefix, upload)
 }
 
 async function syncOnTheWay<P>(run: Run<P>): Promise<void> {
-  const late = performance.now() - run.recordedAt > RECORD_EVERY_MS
+  const every = run.progress?.everyMs ?? RECORD_EVERY_MS
+  const late = performance.now() - run.recordedAt > every
   if (run.mode === 'keep' && late && run.at !== run.upload.size) {
     await settle(run)
     await record(run)
+    run.progress?.onRecorded(run.recorded)
   } else if (run.at - run.syncedUpTo >= SYNC_EVERY_BYTES) {
     await run.syncing
     run.syncedUpTo = run.at
@@ -196,6 +208,7 @@ async function settle<P>(run: Run<P>): Promise<void> {
     await run.appender.sync()
     run.syncedUpTo = run.at
   } catch (error) {
+    run.lost = true
     // Noted first: after a failed sync not even the length of the file is to be believed.
     const cutTo = run.recorded
     await run.core.repo.change(run.upload.id, ['receiving'], { cutTo }).catch(() => {})
@@ -219,15 +232,19 @@ async function cutBack<P>(run: Run<P>): Promise<void> {
 /** Step 7: the offset, and with it the expiry, moves in one statement. */
 async function record<P>(run: Run<P>): Promise<Upload> {
   const { core, upload } = run
+  const { filename, size } = run.facts
   const now = core.now()
   const changes = {
     offset: run.at,
     cutTo: run.mode === 'whole' || run.at !== run.recorded ? null : upload.cutTo,
     updatedAt: now.toISOString(),
     expiresAt: expiryFrom(core, upload, now),
-    digestState: await saveDigest(run),
+    digestState: (await run.digest?.save(run.at)) ?? null,
+    ...(filename === undefined ? {} : { filename: storable(filename) }),
+    ...(size === undefined ? {} : { size }),
   }
-  const reserved = upload.size === null ? Math.max(run.at, upload.reserved) : upload.reserved
+  const reserved =
+    upload.size === null ? Math.max(run.at, upload.reserved, size ?? 0) : upload.reserved
   const outcome =
     reserved === upload.reserved
       ? (await core.repo.change(upload.id, ['receiving'], changes))
@@ -238,8 +255,10 @@ async function record<P>(run: Run<P>): Promise<Upload> {
     await cutBack(run)
     throw outcome === 'ended'
       ? new Fault('upload-ended')
-      : new Fault(outcome, { offset: run.recorded })
+      : limitFault(outcome, core.limits.sessions, { ...upload, offset: run.recorded })
   }
+  if (upload.sessionToken !== null)
+    await core.repo.touchSession(upload.sessionToken, changes.updatedAt)
   core.at('offset-recorded')
   run.recorded = run.at
   run.recordedAt = performance.now()
@@ -247,61 +266,7 @@ async function record<P>(run: Run<P>): Promise<Upload> {
   return run.upload
 }
 
-function openDigest(core: Core<unknown>, upload: Upload): Digest | undefined {
-  const algorithms = digestAlgorithmsOf(upload)
-  if (algorithms.length === 0) return undefined
-  const digest = core.digester.open({
-    path: localPath(core, upload.storageKey),
-    algorithms,
-    state: upload.digestState ?? undefined,
-    saves: true,
-  })
-  // After a restart: what was stored and not yet digested when the last state was saved.
-  digest.follow(upload.offset)
-  return digest
-}
-
-function openVerified(
-  core: Core<unknown>,
-  upload: Upload,
-  verify: AppendInput['verify'],
-): Digest | undefined {
-  if (verify === undefined) return undefined
-  const path = localPath(core, upload.storageKey)
-  return core.digester.open({ path, algorithms: [verify.algorithm], start: upload.offset })
-}
-
-/** Waits for the digest to catch up: it is a batch behind at the most, or as slow as its algorithm. */
-async function saveDigest<P>(run: Run<P>): Promise<SavedDigest | null> {
-  return run.digest === undefined ? null : run.digest.save(run.at)
-}
-
-async function verify<P>(run: Run<P>): Promise<void> {
-  if (run.verify === undefined || run.verified === undefined) return
-  const { algorithm, expected } = run.verify
-  const found = (await run.verified.finish(run.at))[algorithm]
-  const wanted = expected()
-  if (wanted === null || Buffer.from(wanted).toString('hex') !== found)
-    throw new Fault('digest-mismatch', { offset: run.recorded })
-}
-
-function withOffset(error: unknown, offset: number): unknown {
-  if (!(error instanceof Fault)) return error
-  const { reason, message, retryAfterSeconds, cause } = error
-  return new Fault(reason, { text: message, offset, retryAfterSeconds, cause })
-}
-
 function stopFault<P>(run: Run<P>, end: BodyEnd | undefined, trouble: unknown): unknown {
-  const offset = run.recorded
-  if (trouble !== undefined) return withOffset(trouble, offset)
-  switch (end) {
-    case 'idle':
-      return new Fault('body-idle', { offset })
-    case 'stopped':
-      return run.core.stopping.aborted
-        ? new Fault('shutting-down', { offset, retryAfterSeconds: 2 })
-        : new Fault('locked', { offset, retryAfterSeconds: 1 })
-    default:
-      return new Fault('client-gone', { offset })
-  }
+  if (trouble !== undefined) return withOffset(trouble, run.recorded)
+  return endFault(end, run.recorded, run.core.stopping)
 }

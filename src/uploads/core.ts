@@ -1,7 +1,10 @@
+import type { Actor } from '../auth/actor.ts'
+import { can } from '../auth/can.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Digester } from '../streams/digest.ts'
 import type { HeldLock, Lock } from './lock.ts'
 import type { UploadsRepo } from './repo.ts'
+import { largestSessionFile, type SessionLimits } from './session-rules.ts'
 import type { Upload } from './upload.ts'
 
 /**
@@ -16,6 +19,9 @@ export type Step =
   | 'bytes-written'
   | 'bytes-synced'
   | 'offset-recorded'
+  | 'parts-recorded'
+  | 'joining'
+  | 'joined'
   | 'complete'
   | 'inspected'
   | 'published'
@@ -34,6 +40,7 @@ export interface Limits {
   anonymousUploads: boolean
   /** Digests that every upload gets (MEDIA_DIGEST). */
   digestAlgorithms: readonly string[]
+  sessions: SessionLimits
 }
 
 /** What happens to a finished upload is not the core's business: compose hands it in. */
@@ -50,12 +57,17 @@ export interface Hooks<P> {
     attempt: () => Promise<void>,
     digests: Record<string, string>,
   ): Promise<P | null>
+  /**
+   * Whether the first try is counted in the statement that makes an upload complete (default).
+   * False where something long comes before the first inspection: what is lost then was no try.
+   */
+  countsTryWhenComplete?: boolean
   /** What was published from an upload before. */
   findPublished(uploadId: string): Promise<P | null>
   /** Takes back what was published, the upload's state with it, in one transaction. */
   unpublish(upload: Upload): Promise<void>
   /** Refuses by the declared name and type, before a byte is sent. Throws the Fault. */
-  screenDeclared(facts: { filename: string; declaredType: string | null }): void
+  screenDeclared(facts: Pick<Upload, 'filename' | 'declaredType' | 'purpose'>): void
   /** Refuses by the first bytes. Undefined when everything is accepted, to save the look. */
   screenPrefix?(prefix: Uint8Array, upload: Upload): Promise<void>
   /** Keys of what was made from the bytes (thumbnails), removed along with them. */
@@ -84,6 +96,22 @@ export interface Core<P> {
     warn(fields: object, message: string): void
     error(fields: object, message: string): void
   }
+}
+
+/** Whether this actor may know of the upload, and with that go on with it or end it. */
+export function mayAccess(
+  core: Core<unknown>,
+  actor: Actor,
+  { ownerId }: Upload,
+  shared = false,
+): boolean {
+  return can(actor, { action: 'upload:access', ownerId, shared }, core.limits.anonymousUploads)
+}
+
+/** Bytes of the largest upload of this purpose. */
+export function largestOf({ limits }: Core<unknown>, { purpose }: Pick<Upload, 'purpose'>): number {
+  const most = limits.maxSize ?? Number.MAX_SAFE_INTEGER
+  return purpose === 'session' ? Math.min(most, largestSessionFile(limits.sessions)) : most
 }
 
 /** Proof at run time of what the type promises: the lock is this upload's. */

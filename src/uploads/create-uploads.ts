@@ -1,32 +1,27 @@
-import type { Actor } from '../auth/actor.ts'
-import { can } from '../auth/can.ts'
+import { type Actor, ownerIdOf } from '../auth/actor.ts'
 import { Fault } from '../errors.ts'
 import { append } from './append.ts'
-import { type Core, expiryFrom } from './core.ts'
+import { type Core, expiryFrom, largestOf, mayAccess } from './core.ts'
 import { create, storable } from './create.ts'
-import { complete, digestsOf, endedFault, publish } from './finish.ts'
+import { complete, digestOf, endedFault, publish } from './finish.ts'
+import { createWhole, joinWholesOf, lookAtWhole, refuseWhole } from './join.ts'
 import type { HeldLock } from './lock.ts'
+import { limitFault, requireSessionFile } from './session-rules.ts'
 import { terminate } from './terminate.ts'
-import { isOpen, type Upload } from './upload.ts'
+import { hasAllBytes, isExpired, isUploadId, isWhole, type Upload } from './upload.ts'
 import type { FinishFacts, Progress, Uploads } from './uploads.ts'
-
-const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/
 
 /** Puts the functions of this folder behind their face. */
 export function createUploads<P>(core: Core<P>): Uploads<P> {
   const { repo } = core
 
-  async function find(actor: Actor, id: string): Promise<Upload> {
+  async function find(actor: Actor, id: string, { shared = false } = {}): Promise<Upload> {
     // Whoever may know of no upload at all is told to say who they are, not what exists.
     if (actor.kind === 'anonymous' && !core.limits.anonymousUploads)
       throw new Fault('not-authenticated')
-    const found = UUID.test(id) ? await repo.get(id) : undefined
-    if (found === undefined || !mayAccess(actor, found)) throw new Fault('not-found')
+    const found = isUploadId(id) ? await repo.get(id) : undefined
+    if (found === undefined || !mayAccess(core, actor, found, shared)) throw new Fault('not-found')
     return found
-  }
-
-  function mayAccess(actor: Actor, { ownerId }: Upload): boolean {
-    return can(actor, { action: 'upload:access', ownerId }, core.limits.anonymousUploads)
   }
 
   async function current(lock: HeldLock): Promise<Progress<P>> {
@@ -43,18 +38,26 @@ export function createUploads<P>(core: Core<P>): Uploads<P> {
       if (ended) core.meter.ended(upload.door, 'expired')
       throw new Fault('upload-ended')
     }
+    if (hasAllBytes(upload)) {
+      const done = await complete(core, lock, upload, {})
+      await joinWholesOf(core, done.upload)
+      return done
+    }
+    if (isWhole(upload) && upload.state === 'receiving') return lookAtWhole(core, lock, upload)
     return { upload, published: null }
   }
 
   async function declareSize(lock: HeldLock, upload: Upload, size: number): Promise<Upload> {
-    const { maxSize } = core.limits
+    refuseWhole(upload)
     if (upload.size !== null || size < upload.offset) throw new Fault('length-invalid')
-    if (maxSize !== null && size > maxSize) throw new Fault('too-large')
+    if (upload.purpose === 'session')
+      requireSessionFile(core.limits.sessions, { filename: upload.filename, size })
+    if (size > largestOf(core, upload)) throw new Fault('too-large')
     const now = core.now()
     const set = { size, updatedAt: now.toISOString(), expiresAt: expiryFrom(core, upload, now) }
     const outcome = await repo.grow(upload, size, set)
     if (outcome === 'ended') throw new Fault('upload-ended')
-    if (outcome !== 'changed') throw new Fault(outcome)
+    if (outcome !== 'changed') throw limitFault(outcome, core.limits.sessions, upload)
     return { ...upload, ...set, reserved: Math.max(size, upload.reserved), id: lock.id }
   }
 
@@ -63,14 +66,17 @@ export function createUploads<P>(core: Core<P>): Uploads<P> {
     current,
     declareSize,
     create: (actor, input) => create(core, actor, input),
+    join: (actor, input) => createWhole(core, actor, input),
     lock: (id, options) => core.lock.acquire(id, options),
     append: (lock, upload, input) => append(core, lock, upload, input),
-    terminate: (lock) => terminate(core, lock),
+    terminate: (lock, options) => terminate(core, lock, options),
     finish: (lock, upload, facts = {}) => finish(core, lock, upload, facts),
-    async digest(upload, algorithm) {
-      const digest = (await digestsOf(core, upload))[algorithm]
-      if (digest === undefined) throw new Error(`${algorithm} does not run along with this upload`)
-      return digest
+    digest: (upload, algorithm) => digestOf(core, upload, algorithm),
+    async list(actor, { doors, everybody, limit, offset }) {
+      const ownerId = ownerIdOf(actor)
+      if (ownerId === null && !everybody) return []
+      const now = core.now().toISOString()
+      return repo.list({ doors, ownerId: everybody ? null : ownerId, now, limit, offset })
     },
   }
 }
@@ -83,18 +89,17 @@ async function finish<P>(
 ): Promise<Progress<P>> {
   if (upload.state === 'promoted')
     return { upload, published: await core.hooks.findPublished(upload.id) }
+  refuseWhole(upload)
   if (upload.size !== null && upload.offset !== upload.size)
     throw new Fault('length-invalid', {
       text: 'Not all bytes of the upload are here yet.',
       offset: upload.offset,
     })
-  return complete(core, lock, upload, {
+  const done = await complete(core, lock, upload, {
     size: upload.offset,
     ...(title == null ? {} : { title: storable(title) }),
     ...(description === undefined ? {} : { description: storable(description) }),
   })
-}
-
-function isExpired(upload: Upload, now: Date): boolean {
-  return isOpen(upload.state) && upload.expiresAt !== null && new Date(upload.expiresAt) <= now
+  await joinWholesOf(core, done.upload)
+  return done
 }

@@ -3,6 +3,8 @@ import { can } from '../auth/can.ts'
 import { Fault } from '../errors.ts'
 import type { Core } from './core.ts'
 import { complete } from './finish.ts'
+import { limitFault, requireSessionFile } from './session-rules.ts'
+import { isSessionToken } from './sessions.ts'
 import { removeBytes } from './terminate.ts'
 import type { NewUpload, Upload } from './upload.ts'
 import type { Progress } from './uploads.ts'
@@ -21,14 +23,15 @@ export async function create<P>(
     throw new Fault(actor.kind === 'anonymous' ? 'not-authenticated' : 'not-allowed')
   if (limits.maxSize !== null && input.size !== null && input.size > limits.maxSize)
     throw new Fault('too-large', { text: `The largest upload is ${limits.maxSize} bytes.` })
-  const declaredType = input.declaredType || null
-  core.hooks.screenDeclared({ filename: input.filename ?? '', declaredType })
-
-  const upload = newRow(core, ownerIdOf(actor), { ...input, declaredType })
+  const upload = newRow(core, ownerIdOf(actor), input)
+  screen(core, upload, input.filename ?? '')
   const inserted = await repo.insert(upload)
-  if (inserted === 'too-many-uploads') throw new Fault(inserted, { retryAfterSeconds: 60 })
-  if (inserted !== 'inserted') throw new Fault(inserted)
+  if (inserted !== 'inserted') throw limitFault(inserted, limits.sessions, upload)
   core.at('row-inserted')
+  if (input.parts !== undefined) {
+    await repo.insertParts(upload.id, input.parts)
+    core.at('parts-recorded')
+  }
   try {
     await storage.create(upload.storageKey)
   } catch (error) {
@@ -38,11 +41,30 @@ export async function create<P>(
     throw error
   }
   core.at('object-created')
-  if (!(await repo.change(upload.id, ['creating'], { state: 'receiving' })))
+  if (!(await repo.change(upload.id, ['creating'], { state: 'receiving' }))) {
+    // The sweep took the row for left behind, and saw no object: it was made after.
+    await removeBytes(core, upload)
     throw new Fault('upload-ended')
+  }
   core.at('receiving')
   core.meter.ended(upload.door, 'created')
   return finishIfEmpty(core, { ...upload, state: 'receiving' })
+}
+
+/** Refuses what can be refused before a byte is sent. */
+function screen({ limits, hooks }: Core<unknown>, upload: Upload, filename: string): void {
+  const { declaredType, purpose, sessionToken, size } = upload
+  if (sessionToken !== null) {
+    if (!isSessionToken(sessionToken)) throw new Fault('session-invalid')
+    requireSessionFile(limits.sessions, { filename, size })
+  }
+  // A part is not a file: what it is called says nothing about the whole.
+  if (purpose !== 'part') hooks.screenDeclared({ filename, declaredType, purpose })
+}
+
+/** Only a file can be one of a session: its parts, where it has some, are not. */
+function purposeOf({ purpose = 'file', sessionToken }: NewUpload): Upload['purpose'] {
+  return purpose === 'file' && sessionToken !== undefined ? 'session' : purpose
 }
 
 async function finishIfEmpty<P>(core: Core<P>, upload: Upload): Promise<Progress<P>> {
@@ -55,12 +77,15 @@ async function finishIfEmpty<P>(core: Core<P>, upload: Upload): Promise<Progress
   }
 }
 
-function newRow(core: Core<unknown>, ownerId: number | null, input: NewUpload): Upload {
+/** The row of an upload that begins now. */
+export function newRow(core: Core<unknown>, ownerId: number | null, input: NewUpload): Upload {
   const now = core.now()
   const id = input.id ?? core.newId()
+  const purpose = purposeOf(input)
   const arriving = input.keys?.arriving ?? storageKeyOf(id)
   const complete = input.keys?.complete ?? arriving
-  const digests = new Set([...core.limits.digestAlgorithms, ...(input.digestAlgorithms ?? [])])
+  const always = purpose === 'part' ? [] : core.limits.digestAlgorithms
+  const digests = new Set([...always, ...(input.digestAlgorithms ?? [])])
   const lifetimeMs = input.endsAfterMs ?? core.limits.expiresAfterMs
   return {
     id,
@@ -69,8 +94,9 @@ function newRow(core: Core<unknown>, ownerId: number | null, input: NewUpload): 
     state: 'creating',
     size: input.size,
     offset: 0,
-    cutTo: null,
-    reserved: input.size ?? 0,
+    // What is in the object of a whole before it is complete is never an offset.
+    cutTo: input.recipe === undefined ? null : 0,
+    reserved: input.size ?? input.reserve ?? 0,
     storageKey: arriving,
     finalKey: complete === arriving ? null : complete,
     filename: storable(input.filename ?? ''),
@@ -78,14 +104,14 @@ function newRow(core: Core<unknown>, ownerId: number | null, input: NewUpload): 
     declaredType: input.declaredType ? storable(input.declaredType) : null,
     description: storable(input.description ?? ''),
     metadata: input.metadata ?? null,
-    purpose: input.purpose ?? 'file',
+    purpose,
     autoFinish: input.autoFinish ?? true,
     fixedExpiry: input.endsAfterMs !== undefined,
     expectedDigest: input.expectedDigest ?? null,
     digestAlgorithms: digests.size > 0 ? [...digests].join(' ') : null,
     digestState: null,
     recipe: input.recipe ?? null,
-    sessionToken: input.sessionToken ?? null,
+    sessionToken: purpose === 'session' ? (input.sessionToken ?? null) : null,
     inspection: null,
     inspectTries: 0,
     rejectReason: null,
@@ -97,7 +123,7 @@ function newRow(core: Core<unknown>, ownerId: number | null, input: NewUpload): 
 }
 
 /** A function of the id alone: where the bytes are is settled before the first one comes. */
-function storageKeyOf(id: string): string {
+export function storageKeyOf(id: string): string {
   return `${id.slice(0, 2)}/${id}`
 }
 

@@ -1,16 +1,23 @@
-import { and, asc, eq, gt, inArray, lt, notExists } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNull, lt, notExists, or } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import type { Database } from '../db/database.ts'
-import { mediaFiles, outbox, uploads } from '../db/schema.ts'
-import { Fault } from '../errors.ts'
+import { mediaFiles, outbox, uploadParts, uploadSessions, uploads } from '../db/schema.ts'
+import { Fault, type Reason } from '../errors.ts'
 import type { Core } from './core.ts'
-import { publish } from './finish.ts'
+import { complete, publish } from './finish.ts'
+import { joinAbandoned } from './join.ts'
+import type { HeldLock } from './lock.ts'
+import { SESSION_DOOR } from './sessions.ts'
 import { removeBytes } from './terminate.ts'
-import type { Upload } from './upload.ts'
+import { hasAllBytes, type Upload } from './upload.ts'
 
 const PAGE = 500
 const MINUTE_MS = 60_000
 /** How long an ended upload is remembered, to answer 410 instead of 404. */
 const REMEMBER_MS = 30 * 24 * 60 * MINUTE_MS
+/** An upload that is in use for so long is left to the next sweep. */
+const SWEEP_WAIT_MS = 10_000
+const PASSING: ReadonlySet<Reason> = new Set(['pending', 'locked', 'unavailable'])
 const ENDED = ['rejected', 'expired', 'terminated'] as const
 
 export interface Swept {
@@ -19,6 +26,8 @@ export interface Swept {
   expired: number
   /** Complete uploads that were published or refused now. */
   finished: number
+  /** Uploads that were put together from their parts now. */
+  joined: number
   /** Ended uploads whose bytes were removed now. */
   unlinked: number
   /** Ended uploads that were forgotten. */
@@ -46,15 +55,40 @@ export async function sweep<P>(
   const settled = new Date(core.now().getTime() - settledAfterMs).toISOString()
   const { repo } = core
   const abandoned = await repo.end({ createdBefore: settled }, ['creating'], 'terminated', { now })
+  abandoned.push(...(await endSilent(core, settledAfterMs)))
+  // All their bytes are there, however long nobody could look: they are not to expire now.
+  const joined = await joinAbandoned(core)
+  await repo.keepTogether()
   const expired = await repo.end({ expiredBy: now }, ['receiving', 'held'], 'expired', { now })
+  expired.push(...(await expireSessions(core, now)))
   for (const { door } of expired) core.meter.ended(door, 'expired')
   return {
     abandoned: abandoned.length,
     expired: expired.length,
+    joined,
     finished: await finishComplete(core, db, settled),
     unlinked: await unlinkEnded(core, db),
     forgotten: await forget(core, db),
   }
+}
+
+/** Ends the sessions whose time is up, and with them whatever is in them. */
+async function expireSessions({ repo }: Core<unknown>, now: string) {
+  await repo.expireSessions(now)
+  const from = ['creating', 'receiving', 'complete', 'held'] as const
+  return repo.end({ inExpiredSessions: true }, from, 'expired', { now })
+}
+
+/**
+ * A body that goes into a session cannot be resumed, and while it runs its offset is recorded every
+ * few seconds, or it is cut as idle. One that has been silent for longer was left by a crash, and
+ * keeps its name from whoever sends the file again.
+ */
+async function endSilent({ repo, limits, now }: Core<unknown>, settledAfterMs: number) {
+  const silentMs = settledAfterMs === 0 ? 0 : settledAfterMs + limits.idleMs
+  const silentSince = new Date(now().getTime() - silentMs).toISOString()
+  const facts = { now: now().toISOString() }
+  return repo.end({ door: SESSION_DOOR, silentSince }, ['receiving'], 'terminated', facts)
 }
 
 /** Pages by id, so that one that cannot be finished now does not stand in the way of the rest. */
@@ -66,7 +100,16 @@ async function finishComplete<P>(core: Core<P>, db: Database, before: string): P
       .from(uploads)
       .where(
         and(
-          eq(uploads.state, 'complete'),
+          or(
+            eq(uploads.state, 'complete'),
+            // All bytes, but something came between the last one and its consequences.
+            and(
+              eq(uploads.state, 'receiving'),
+              eq(uploads.offset, uploads.size),
+              eq(uploads.autoFinish, true),
+              isNull(uploads.recipe),
+            ),
+          ),
           lt(uploads.updatedAt, before),
           after === null ? undefined : gt(uploads.id, after),
         ),
@@ -81,17 +124,20 @@ async function finishComplete<P>(core: Core<P>, db: Database, before: string): P
 }
 
 async function finishOne<P>(core: Core<P>, id: string): Promise<boolean> {
-  const lock = await core.lock.acquire(id, { timeoutMs: MINUTE_MS })
+  let lock: HeldLock | undefined
   try {
+    lock = await core.lock.acquire(id, { timeoutMs: SWEEP_WAIT_MS })
     const upload = await core.repo.get(id)
-    if (upload?.state !== 'complete') return false
-    await publish(core, lock, upload, { counted: 0 })
+    if (upload === undefined) return false
+    if (hasAllBytes(upload)) await complete(core, lock, upload, {})
+    else if (upload.state === 'complete') await publish(core, lock, upload, { counted: 0 })
+    else return false
     return true
   } catch (error) {
     // `publish` has logged what is wrong; a refusal is an end as well.
-    return error instanceof Fault && error.reason !== 'pending'
+    return error instanceof Fault && !PASSING.has(error.reason)
   } finally {
-    lock.release()
+    lock?.release()
   }
 }
 
@@ -114,6 +160,13 @@ async function unlinkEnded(core: Core<unknown>, db: Database): Promise<number> {
 
 async function forget(core: Core<unknown>, db: Database): Promise<number> {
   const before = new Date(core.now().getTime() - REMEMBER_MS).toISOString()
+  const whole = alias(uploads, 'whole')
+  const openWholes = db
+    .select({ partId: uploadParts.partId })
+    .from(uploadParts)
+    .innerJoin(whole, eq(whole.id, uploadParts.wholeId))
+    .where(eq(whole.state, 'receiving'))
+    .as('open_wholes')
   const gone = await db
     .delete(uploads)
     .where(
@@ -122,9 +175,21 @@ async function forget(core: Core<unknown>, db: Database): Promise<number> {
         eq(uploads.bytesGone, true),
         lt(uploads.updatedAt, before),
         notExists(db.select().from(mediaFiles).where(eq(mediaFiles.uploadId, uploads.id))),
+        // Without its row a whole that waits for it would look complete.
+        notExists(db.select().from(openWholes).where(eq(openWholes.partId, uploads.id))),
       ),
     )
     .returning({ id: uploads.id })
+  // Submitted ones stay with their files; of the others nothing is left.
+  await db
+    .delete(uploadSessions)
+    .where(
+      and(
+        eq(uploadSessions.status, 'expired'),
+        lt(uploadSessions.updatedAt, before),
+        notExists(db.select().from(uploads).where(eq(uploads.sessionToken, uploadSessions.token))),
+      ),
+    )
   await db.delete(outbox).where(lt(outbox.createdAt, before))
   return gone.length
 }

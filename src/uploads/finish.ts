@@ -1,6 +1,7 @@
 import { Fault, type Reason } from '../errors.ts'
 import { assertHeld, type Core, expiryFrom } from './core.ts'
 import type { HeldLock } from './lock.ts'
+import { emptyFile } from './session-rules.ts'
 import { removeBytes } from './terminate.ts'
 import { digestAlgorithmsOf, finalKeyOf, isEnded, type Upload } from './upload.ts'
 import type { Progress } from './uploads.ts'
@@ -14,6 +15,8 @@ const REFUSALS: ReadonlySet<Reason> = new Set([
   'too-many-pixels',
   'file-unreadable',
   'digest-mismatch',
+  'malware-found',
+  'unscannable',
 ])
 
 type Facts = Partial<Pick<Upload, 'size' | 'offset' | 'title' | 'description' | 'digestState'>>
@@ -29,21 +32,26 @@ export async function complete<P>(
   facts: Facts,
 ): Promise<Progress<P>> {
   assertHeld(lock, upload)
+  if (upload.purpose === 'session' && (facts.offset ?? upload.offset) === 0)
+    throw await reject(core, lock, upload, emptyFile(upload.filename))
   const held = upload.purpose === 'part'
+  const counted = held || core.hooks.countsTryWhenComplete === false ? 0 : 1
   const now = core.now()
   const changes = {
     ...facts,
     // A part is not a file: nobody looks into it, and it waits for its whole as long as it may.
     state: held ? ('held' as const) : ('complete' as const),
-    inspectTries: held ? 0 : 1,
+    inspectTries: counted,
     cutTo: null,
     expiresAt: held ? expiryFrom(core, upload, now) : null,
     updatedAt: now.toISOString(),
   }
+  if (upload.sessionToken !== null)
+    await core.repo.touchSession(upload.sessionToken, changes.updatedAt)
   if (!(await core.repo.change(upload.id, ['receiving'], changes))) throw new Fault('upload-ended')
   core.at('complete')
   const after = { ...upload, ...changes }
-  if (!held) return publish(core, lock, after, { counted: 1 })
+  if (!held) return publish(core, lock, after, { counted })
   await core.storage.finalise(upload.storageKey, after.offset)
   return { upload: after, published: null }
 }
@@ -60,13 +68,16 @@ export async function publish<P>(
 ): Promise<Progress<P>> {
   assertHeld(lock, upload)
   const began = performance.now()
-  let { counted } = tries
+  let { inspectTries } = upload
+  // The first try may be counted in the statement that made the upload complete.
+  let prepaid = tries.counted > 0
   const attempt = async () => {
-    // The first try was counted in the statement that made the upload complete.
-    const number = counted > 0 ? counted : await core.repo.countTry(upload.id)
-    counted = 0
-    if (number > MAX_TRIES) throw new Fault('file-unreadable')
+    if (!prepaid) await setTries(++inspectTries)
+    prepaid = false
+    if (inspectTries > MAX_TRIES) throw new Fault('file-unreadable')
   }
+  const setTries = (inspectTries: number) =>
+    core.repo.change(upload.id, ['complete'], { inspectTries })
   try {
     const { storageKey, finalKey, offset } = upload
     await core.storage.finalise(storageKey, offset, finalKey ?? undefined)
@@ -85,6 +96,8 @@ export async function publish<P>(
       { err: error, upload: upload.id },
       'a complete upload could not be published yet',
     )
+    // It was not the file's fault, so the try was none. Should this fail too, it stays counted.
+    if (inspectTries > 0 && !prepaid) await setTries(inspectTries - 1).catch(() => {})
     throw new Fault('pending', { cause: error, retryAfterSeconds: 1 })
   }
 }
@@ -129,6 +142,19 @@ export async function digestsOf(
     saves: true,
   })
   return digest.finish(upload.offset).finally(() => digest.close())
+}
+
+/** One of them, or another one, for which all bytes are read. */
+export async function digestOf(
+  core: Core<unknown>,
+  upload: Upload,
+  algorithm: string,
+): Promise<string> {
+  const runsAlong = digestAlgorithmsOf(upload).includes(algorithm)
+  const known = runsAlong ? upload : { ...upload, digestAlgorithms: algorithm, digestState: null }
+  const { [algorithm]: digest } = await digestsOf(core, known)
+  if (digest === undefined) throw new Error(`there is no digest with ${algorithm}`)
+  return digest
 }
 
 /** Digests are computed from files on this machine; a backend without them has to bring its own. */

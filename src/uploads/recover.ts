@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull } from 'drizzle-orm'
+import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { uploads } from '../db/schema.ts'
 import { type Core, expiryFrom } from './core.ts'
@@ -27,6 +27,8 @@ export async function adoptWrittenBytes<P>(core: Core<P>, db: Database): Promise
         and(
           eq(uploads.state, 'receiving'),
           isNull(uploads.cutTo),
+          // Half of a whole is nothing: it is joined again.
+          isNull(uploads.recipe),
           after === null ? undefined : gt(uploads.id, after),
         ),
       )
@@ -38,6 +40,17 @@ export async function adoptWrittenBytes<P>(core: Core<P>, db: Database): Promise
     if (last === undefined || page.length < PAGE) return adopted
     after = last.id
   }
+}
+
+/**
+ * After a reboot: no length counts, not even at a later start on the same boot. What is noted here
+ * ends with the next bytes of each upload.
+ */
+export async function distrustLengths(db: Database): Promise<void> {
+  await db
+    .update(uploads)
+    .set({ cutTo: sql`${uploads.offset}` })
+    .where(and(eq(uploads.state, 'receiving'), isNull(uploads.cutTo)))
 }
 
 async function adopt<P>(core: Core<P>, upload: Upload): Promise<boolean> {

@@ -1,9 +1,13 @@
-import { and, eq, getTableColumns, inArray, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNull, or, type SQL, sql } from 'drizzle-orm'
 import { type Database, rows } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
 import { uploads, users } from '../db/schema.ts'
 import type { Reason } from '../errors.ts'
-import type { Upload, UploadState } from './upload.ts'
+import { insertValues } from './insert-values.ts'
+import { createPartsRepo } from './repo-parts.ts'
+import { createSessionFilesRepo, type Refused } from './repo-sessions.ts'
+import type { SessionLimits } from './session-rules.ts'
+import { IMPORT_DOOR, type Upload, type UploadState } from './upload.ts'
 
 export interface Quota {
   /** USER_MAX_BYTES; null for no limit. */
@@ -16,23 +20,18 @@ export interface Quota {
  * The statements on `uploads`. Every change of state is one UPDATE from the states it expects, and
  * the owner's counters move in the same statement: they cannot drift apart, whoever dies when.
  */
-export function createUploadsRepo(db: Database, quota: Quota) {
+export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionLimits) {
   const maxBytes = quota.maxBytes ?? Number.MAX_SAFE_INTEGER
+  const inSessions = createSessionFilesRepo(db, quota, sessions)
 
-  /** Reserves what the upload declares and inserts it, or says which quota is in the way. */
-  async function insert(
-    upload: Upload,
-  ): Promise<'inserted' | 'quota-exceeded' | 'too-many-uploads'> {
+  /** Reserves what the upload declares and inserts it, or says which limit is in the way. */
+  async function insert(upload: Upload): Promise<'inserted' | Refused> {
+    if (upload.sessionToken !== null) return inSessions.insertIntoSession(upload)
     if (upload.ownerId === null) {
       await withRetry(() => db.insert(uploads).values(upload).onConflictDoNothing())
       return 'inserted'
     }
-    const columns = Object.entries(getTableColumns(uploads))
-    const names = columns.map(([, column]) => sql.identifier(column.name))
-    const values = columns.map(
-      ([property, column]) =>
-        sql`${sql.param(upload[property as keyof Upload], column)}::${sql.raw(column.getSQLType())}`,
-    )
+    const { names, values } = insertValues(upload)
     const inserted = await withRetry(() =>
       rows(
         db,
@@ -43,8 +42,7 @@ export function createUploadsRepo(db: Database, quota: Quota) {
             and used_bytes + ${upload.reserved}::bigint <= ${maxBytes}::bigint
             and not exists (select from uploads where uploads.id = ${upload.id}::uuid)
           returning id
-        ) insert into uploads (${sql.join(names, sql`, `)})
-        select ${sql.join(values, sql`, `)} from owner returning id`,
+        ) insert into uploads (${names}) select ${values} from owner returning id`,
       ),
     )
     if (inserted.length > 0) return 'inserted'
@@ -61,20 +59,51 @@ export function createUploadsRepo(db: Database, quota: Quota) {
     return found
   }
 
+  /** Uploads of some doors that have not ended, newest first; of one owner, or (null) of everybody. */
+  async function list(query: {
+    doors: readonly string[]
+    ownerId: number | null
+    now: string
+    limit: number
+    offset: number
+  }): Promise<Upload[]> {
+    const { doors, ownerId, now, limit, offset } = query
+    return withRetry(() =>
+      db
+        .select()
+        .from(uploads)
+        .where(
+          and(
+            inArray(uploads.door, [...doors]),
+            ownerId === null ? undefined : eq(uploads.ownerId, ownerId),
+            inArray(uploads.state, ['receiving', 'complete', 'promoted']),
+            or(isNull(uploads.expiresAt), gt(uploads.expiresAt, now)),
+          ),
+        )
+        .orderBy(desc(uploads.createdAt), desc(uploads.id))
+        .limit(limit)
+        .offset(offset),
+    )
+  }
+
   /** Applies changes if the upload is still in one of the states. */
   async function change(
     id: string,
     from: readonly UploadState[],
     set: Partial<Upload>,
   ): Promise<boolean> {
-    const changed = await withRetry(() =>
-      db
+    let runs = 0
+    const changed = await withRetry((run) => {
+      runs = run
+      return db
         .update(uploads)
         .set(set)
         .where(and(eq(uploads.id, id), inArray(uploads.state, [...from])))
-        .returning({ id: uploads.id }),
-    )
-    return changed.length > 0
+        .returning({ id: uploads.id })
+    })
+    if (changed.length > 0) return true
+    // The answer to a run that got through may have been lost.
+    return runs > 1 && isAsSet(await get(id), set)
   }
 
   /**
@@ -85,8 +114,10 @@ export function createUploadsRepo(db: Database, quota: Quota) {
     upload: Upload,
     reserved: number,
     set: Partial<Upload>,
-  ): Promise<'changed' | 'quota-exceeded' | 'ended'> {
+  ): Promise<'changed' | 'quota-exceeded' | 'total-exceeded' | 'ended'> {
     const more = reserved - upload.reserved
+    if (upload.sessionToken !== null && more > 0)
+      return inSessions.growInSession(upload, reserved, set)
     if (upload.ownerId === null || more <= 0)
       return (await change(upload.id, ['receiving'], { ...set, reserved })) ? 'changed' : 'ended'
     const target = db.$with('target').as(
@@ -128,29 +159,40 @@ export function createUploadsRepo(db: Database, quota: Quota) {
 
   /** Ends uploads for good and gives their quota back. Answers those that were in `from`. */
   async function end(
-    which: { id: string } | { expiredBy: string } | { createdBefore: string },
+    which: Ending,
     from: readonly UploadState[],
     to: 'rejected' | 'expired' | 'terminated',
     facts: { now: string; reason?: Reason },
   ): Promise<{ id: string; door: string }[]> {
-    const selection =
-      'id' in which
-        ? sql`id = ${which.id}::uuid`
-        : 'expiredBy' in which
-          ? sql`expires_at < ${which.expiredBy}::timestamptz`
-          : sql`created_at < ${which.createdBefore}::timestamptz`
+    const selection = selectionOf(which)
     const states = sql.join(
       from.map((state) => sql`${state}`),
       sql`, `,
     )
-    return withRetry(() =>
-      rows<{ id: string; door: string }>(
+    let runs = 0
+    const ended = await withRetry((run) => {
+      runs = run
+      return rows<{ id: string; door: string }>(
         db,
-        sql`with ended as (
+        sql`with session as (
+          select token from upload_sessions where token in (
+            select session_token from uploads where state in (${states}) and ${selection}
+          ) order by token for update
+        ), ended as (
           update uploads set state = ${to}, reject_reason = ${facts.reason ?? null},
             updated_at = ${facts.now}::timestamptz, expires_at = null
           where state in (${states}) and ${selection}
-          returning id, door, owner_id, reserved
+            and (session_token is null or session_token in (select token from session))
+          returning id, door, owner_id, reserved, session_token
+        ), leaving as (
+          select session_token as token, sum(reserved) as bytes, count(*) as files from ended
+          where session_token is not null group by session_token
+        ), sessions as (
+          update upload_sessions set file_count = file_count - leaving.files,
+            total_size = total_size - leaving.bytes, updated_at = ${facts.now}::timestamptz,
+            status = case when status = 'uploading' and file_count = leaving.files
+              then 'created' else status end
+          from leaving where upload_sessions.token = leaving.token
         ), given_back as (
           select owner_id, sum(reserved) as bytes, count(*) as uploads from ended group by owner_id
         ), owners as (
@@ -162,25 +204,52 @@ export function createUploadsRepo(db: Database, quota: Quota) {
           select 'upload.rejected', 'upload:' || id,
             jsonb_build_object('upload', id, 'reason', ${facts.reason ?? null}::text),
             ${facts.now}::timestamptz
-          from ended where ${to}::text = 'rejected'
+          from ended where ${to}::text = 'rejected' and door <> ${IMPORT_DOOR}
         ) select id, door from ended`,
-      ),
-    )
+      )
+    })
+    if (ended.length > 0 || runs === 1 || !('id' in which)) return ended
+    // The answer to a run that got through may have been lost.
+    const found = await get(which.id)
+    return found?.state === to ? [{ id: found.id, door: found.door }] : []
   }
 
-  /** Counts one more inspection and says which one it is. */
-  async function countTry(id: string): Promise<number> {
-    const [counted] = await withRetry(() =>
-      db
-        .update(uploads)
-        .set({ inspectTries: sql`${uploads.inspectTries} + 1` })
-        .where(eq(uploads.id, id))
-        .returning({ tries: uploads.inspectTries }),
-    )
-    return counted?.tries ?? Number.POSITIVE_INFINITY
+  const { touchSession, expireSessions } = inSessions
+  return {
+    insert,
+    get,
+    list,
+    change,
+    grow,
+    end,
+    touchSession,
+    expireSessions,
+    ...createPartsRepo(db),
   }
+}
 
-  return { insert, get, change, grow, end, countTry }
+/** Which uploads end. */
+type Ending =
+  | { id: string }
+  | { expiredBy: string }
+  | { createdBefore: string }
+  /** Those of a door whose body nobody can resume, and that nobody sends any more. */
+  | { door: string; silentSince: string }
+  | { inExpiredSessions: true }
+
+function selectionOf(which: Ending): SQL {
+  if ('id' in which) return sql`id = ${which.id}::uuid`
+  if ('expiredBy' in which) return sql`expires_at < ${which.expiredBy}::timestamptz`
+  if ('createdBefore' in which) return sql`created_at < ${which.createdBefore}::timestamptz`
+  if ('silentSince' in which)
+    return sql`door = ${which.door} and updated_at <= ${which.silentSince}::timestamptz`
+  return sql`session_token in (select token from upload_sessions where status = 'expired')`
+}
+
+/** Whether a row shows what a change wanted, by the fields that tell. */
+function isAsSet(found: Upload | undefined, set: Partial<Upload>): boolean {
+  const telling = ['state', 'offset', 'size', 'cutTo', 'inspectTries', 'bytesGone'] as const
+  return found !== undefined && telling.every((name) => !(name in set) || found[name] === set[name])
 }
 
 export type UploadsRepo = ReturnType<typeof createUploadsRepo>

@@ -7,10 +7,15 @@ import { isEnded, type Upload } from './upload.ts'
  * Step 11: the state first, committed, then the bytes. After a crash in between the sweep finds an
  * ended upload whose bytes are still there.
  */
-export async function terminate<P>(core: Core<P>, lock: HeldLock): Promise<void> {
+export async function terminate<P>(
+  core: Core<P>,
+  lock: HeldLock,
+  { keepsPublished = false }: { keepsPublished?: boolean } = {},
+): Promise<void> {
   const upload = await core.repo.get(lock.id)
   if (upload === undefined) throw new Fault('not-found')
-  if (isEnded(upload.state)) throw new Fault('upload-ended')
+  if (isEnded(upload.state) || (keepsPublished && upload.state === 'promoted'))
+    throw new Fault('upload-ended')
   if (upload.state === 'promoted') await core.hooks.unpublish(upload)
   else {
     const now = core.now().toISOString()

@@ -4,6 +4,12 @@ import type { uploads } from '../db/schema.ts'
 export type Upload = typeof uploads.$inferSelect
 export type UploadState = Upload['state']
 
+/**
+ * The door of files that were there before this server (`landfall import`). Their rows bring the
+ * dates of the record along, and nobody is told of them: they are no news.
+ */
+export const IMPORT_DOOR = 'import'
+
 /** What a door says when it begins an upload. */
 export interface NewUpload {
   /** The door's name, for metrics: `tus`, `multipart`, … */
@@ -29,11 +35,27 @@ export interface NewUpload {
   endsAfterMs?: number
   /** Where the bytes arrive, and where they are when complete. Default: made from the id. */
   keys?: { arriving: string; complete: string }
-  /** How a joined upload is put together, as the client wrote it. */
+  /** How a joined upload is put together, as the client wrote it, and the parts, in order. */
   recipe?: string
-  sessionToken?: string
+  parts?: readonly string[]
+  /** The session that a file goes into; its purpose is `session` then. Default none. */
+  sessionToken?: string | undefined
+  /** Bytes that it will have at least, reserved while the size is not known. Default 0. */
+  reserve?: number
   /** Default: a new one. */
   id?: string
+}
+
+const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/
+
+/** What is no id need not be looked for, and Postgres would refuse to. */
+export function isUploadId(text: string): boolean {
+  return UUID.test(text)
+}
+
+/** An upload whose bytes are those of others: nobody sends it any. */
+export function isWhole(upload: Upload): boolean {
+  return upload.recipe !== null
 }
 
 /** Ended for good: no byte is taken and none is given. */
@@ -48,11 +70,22 @@ export function digestAlgorithmsOf(upload: Upload): string[] {
 }
 
 /** Where the bytes of a complete upload are. */
-export function finalKeyOf(upload: Upload): string {
+export function finalKeyOf(upload: Pick<Upload, 'storageKey' | 'finalKey'>): string {
   return upload.finalKey ?? upload.storageKey
+}
+
+/** Every byte is here, and nobody has to say that it was the last; but it is not complete yet. */
+export function hasAllBytes({ state, autoFinish, offset, size, recipe }: Upload): boolean {
+  return state === 'receiving' && autoFinish && offset === size && recipe === null
 }
 
 /** Takes bytes. */
 export function isOpen(state: UploadState): state is 'creating' | 'receiving' {
   return state === 'creating' || state === 'receiving'
+}
+
+/** Its time has run out, whether the sweep has been there or not. */
+export function isExpired({ state, expiresAt }: Upload, now: Date): boolean {
+  const may = isOpen(state) || state === 'held'
+  return may && expiresAt !== null && new Date(expiresAt) <= now
 }

@@ -16,15 +16,52 @@ export interface AppendInput {
   body: Readable
   /** Bytes announced for this body, where known: refused early when they cannot fit. */
   length?: number | null
+  /** Largest body: beyond it `too-large`, and what was not recorded of it is dropped. */
+  maxBytes?: number
+  /** Tells on the way how far the upload has come: only what survives a crash from then on. */
+  progress?: {
+    /** Milliseconds after which the offset is recorded and told, once more bytes arrive. */
+    everyMs: number
+    onRecorded(offset: number): void
+  }
   /** `keep` (default): what arrived before a cut stays. `whole`: all of the body or none of it. */
   mode?: 'keep' | 'whole'
   /** The bytes of this body must have this digest: `digest-mismatch`, and then nothing of it stays. */
   verify?: {
-    /** Of node:crypto, or `crc32`, `crc32c`. */
-    algorithm: string
+    /** Of node:crypto, or `crc32`, `crc32c`. A function where only the end of the body tells. */
+    algorithm: string | (() => string)
     /** Asked when the body is complete (a trailer comes last). Null counts as differing. */
     expected: () => Uint8Array | null
   }
+  /**
+   * Awaited when the body is complete and before any of it counts; told its length. When it rejects,
+   * nothing of the body stays (needs mode `whole`). What it gives is recorded with the new offset.
+   */
+  confirm?: (bytes: number) => Promise<BodyFacts>
+}
+
+/** What a door learns of an upload only with the end of a body. */
+export interface BodyFacts {
+  filename?: string | undefined
+  /** Total bytes, for an upload that was created without. */
+  size?: number | undefined
+}
+
+export interface ListQuery {
+  /** Those of any of these doors. */
+  doors: readonly string[]
+  /** Those of every user; otherwise the actor's own, none for an anonymous one. */
+  everybody: boolean
+  /** At most so many, after leaving out `offset` newer ones. */
+  limit: number
+  offset: number
+}
+
+/** An upload that is put together from others. Its length is theirs. */
+export interface NewWhole extends Omit<NewUpload, 'size' | 'parts' | 'purpose' | 'autoFinish'> {
+  /** Uploads with the purpose `part`, in order; the same one may stand in it twice. 1 to 1,000. */
+  partIds: readonly string[]
+  recipe: string
 }
 
 export interface FinishFacts {
@@ -37,8 +74,19 @@ export interface FinishFacts {
 export interface Uploads<P> {
   /** Inserts the row with its quota and makes the empty object. An upload of 0 bytes is finished. */
   create(actor: Actor, input: NewUpload): Promise<Progress<P>>
-  /** The upload, if this actor may know of it; `not-found` for unknown and foreign ones alike. */
-  find(actor: Actor, id: string): Promise<Upload>
+  /**
+   * Creates an upload whose bytes are those of its parts. It is published now, or with the last
+   * byte of the last part. `not-found` for an unknown or foreign part, `upload-ended` for one that
+   * has ended, `bad-request` for an upload that is no part.
+   */
+  join(actor: Actor, input: NewWhole): Promise<Progress<P>>
+  /**
+   * The upload, if this actor may know of it; `not-found` for unknown and foreign ones alike.
+   * `shared`: the door lets every user reach every upload.
+   */
+  find(actor: Actor, id: string, options?: { shared?: boolean }): Promise<Upload>
+  /** Uploads that have not ended, finished ones included, newest first. */
+  list(actor: Actor, query: ListQuery): Promise<Upload[]>
   lock(id: string, options?: AcquireOptions): Promise<HeldLock>
   /**
    * The upload as it is under the lock. One whose bytes are all there but which is not published
@@ -54,8 +102,14 @@ export interface Uploads<P> {
    * uploads that do not finish by themselves. `length-invalid` while declared bytes are missing.
    */
   finish(lock: HeldLock, upload: Upload, facts?: FinishFacts): Promise<Progress<P>>
-  /** The digest of what has arrived, hex, with an algorithm that the upload was created with. */
+  /**
+   * The digest of what has arrived, lower-case hex. It costs nothing with an algorithm that the
+   * upload was created with; for any other the bytes are read.
+   */
   digest(upload: Upload, algorithm: string): Promise<string>
-  /** Ends the upload: state first, then bytes; a published file goes with it. */
-  terminate(lock: HeldLock): Promise<void>
+  /**
+   * Ends the upload: state first, then bytes; a published file goes with it. With `keepsPublished`
+   * that is `upload-ended` instead.
+   */
+  terminate(lock: HeldLock, options?: { keepsPublished?: boolean }): Promise<void>
 }

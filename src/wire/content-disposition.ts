@@ -1,4 +1,4 @@
-import { create } from 'content-disposition'
+import { create, parse } from 'content-disposition'
 
 /** Longest name in the header, in code points. File systems take 255 of something. */
 const maxNameLength = 255
@@ -16,6 +16,24 @@ const maxEndingLength = 16
  */
 export function contentDisposition(kind: 'inline' | 'attachment', name: string): string {
   return create(cleanFilename(name), { type: kind })
+}
+
+/**
+ * The file name in a Content-Disposition of a request (RFC 6266 §4.3), `filename*` before
+ * `filename`; null where there is none. A header's characters are bytes, and clients that write
+ * UTF-8 without saying so (curl, for one) mean UTF-8.
+ */
+export function dispositionFilename(header: string | undefined): string | null {
+  if (header === undefined || header.length > maxNameRead) return null
+  const { parameters } = parse(header)
+  const name = parameters.filename
+  if (!name) return null
+  if (!/[\x80-\xff]/.test(name) || /[^\0-\xff]/.test(name)) return name
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(name, 'latin1'))
+  } catch {
+    return name
+  }
 }
 
 /**

@@ -129,6 +129,26 @@ describe.each(Object.keys(backends))('storage on %s', (name) => {
     expect((await all('ab/part1')).equals(b)).toBe(true)
   })
 
+  it('joins a thousand objects', async () => {
+    const keys = Array.from({ length: 1000 }, (_, n) => `ab/piece${n % 7}`)
+    for (const key of new Set(keys)) {
+      await storage.create(key)
+      await write(storage, key, 0, Buffer.from(key.slice(-1)))
+    }
+    await storage.create('ab/long')
+    await storage.join('ab/long', keys)
+    expect((await all('ab/long')).toString()).toBe(keys.map((key) => key.slice(-1)).join(''))
+  })
+
+  it('says not-found when an object to join is not there', async () => {
+    for (const key of ['ab/there', 'ab/target']) await storage.create(key)
+    await write(storage, 'ab/there', 0, Buffer.from('x'))
+    await expect(storage.join('ab/target', ['ab/there', 'ab/away'])).rejects.toMatchObject({
+      reason: 'not-found',
+      message: 'Not found.',
+    })
+  })
+
   it('finalises only an object of exactly the recorded size', async () => {
     await storage.create('ab/final')
     await write(storage, 'ab/final', 0, Buffer.from('12345'))
@@ -166,6 +186,24 @@ describe('disk storage alone', () => {
     await utimes(path.join(root, '.tmp', 'old'), longAgo, longAgo)
     await openDiskStorage({ root, durability: 'process' })
     expect(await readdir(path.join(root, '.tmp'))).toEqual(['new'])
+    await rm(root, { recursive: true })
+  })
+
+  it('links a file, not a link to it, under a new key only', async () => {
+    const root = await mkdtemp(path.join(tmpdir(), 'landfall-storage-'))
+    const storage = await openDiskStorage({ root, durability: 'power' })
+    await writeFile(path.join(root, 'file'), 'bytes')
+    await symlink('file', path.join(root, 'symbolic'))
+    await storage.link?.('ab/one', path.join(root, 'symbolic'))
+    await rm(path.join(root, 'file'))
+    expect((await buffer(storage.read('ab/one'))).toString()).toBe('bytes')
+    await writeFile(path.join(root, 'other'), 'other')
+    await expect(storage.link?.('ab/one', path.join(root, 'other'))).rejects.toMatchObject({
+      reason: 'unavailable',
+    })
+    await expect(storage.link?.('ab/two', path.join(root, 'none'))).rejects.toMatchObject({
+      reason: 'not-found',
+    })
     await rm(root, { recursive: true })
   })
 

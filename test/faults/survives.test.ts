@@ -58,6 +58,7 @@ describe.each(databaseKinds)('a large file with the %s database', (kind) => {
     const sha256 = await writeRandomFile(file, size)
     let server: ServerProcess = await home.start(env)
     proxy.pointTo(server.url)
+    const idle = await peakMemoryMiB(server.pid)
     const peaks: number[] = []
 
     const { done } = upload(proxy.url)
@@ -87,8 +88,10 @@ describe.each(databaseKinds)('a large file with the %s database', (kind) => {
     for await (const chunk of stored.body ?? []) hash.update(chunk)
     expect(hash.digest('hex')).toBe(sha256)
     expect(await home.files()).toHaveLength(1)
-    if (process.env.BIG_FILE_BYTES) process.stderr.write(`${kind}: peak RSS ${peaks} MiB\n`)
-    // The embedded database alone takes about 300 MB.
-    if (kind === 'postgres') expect(Math.max(...peaks)).toBeLessThan(250)
+    if (process.env.BIG_FILE_BYTES)
+      process.stderr.write(`${kind}: RSS ${idle} MiB idle, at most ${peaks} MiB\n`)
+    // Whatever the size of the file; what the server takes when idle depends on the Node. The
+    // embedded database has a heap of its own that grows while it is made.
+    if (kind === 'postgres') expect(Math.max(...peaks) - idle).toBeLessThan(100)
   })
 })

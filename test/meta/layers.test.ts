@@ -165,7 +165,11 @@ describe('package.json', async () => {
   })
 
   it('names every package that src/ imports', () => {
-    const undeclared = [...imported].filter((name) => !Object.hasOwn(dependencies, name))
+    // Loads src/ as it is on a Node that cannot; dist/ never asks for it.
+    const development = ['tsx']
+    const undeclared = [...imported].filter(
+      (name) => !Object.hasOwn(dependencies, name) && !development.includes(name),
+    )
     expect(undeclared, reasons.undeclared).toEqual([])
   })
 })

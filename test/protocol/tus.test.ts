@@ -42,7 +42,14 @@ describe('OPTIONS', () => {
         'creation-defer-length',
         'termination',
         'expiration',
+        'checksum',
+        'checksum-trailer',
+        'concatenation',
+        'concatenation-unfinished',
       ])
+      expect(answer.headers.get('tus-checksum-algorithm')).toBe(
+        'md5,sha1,sha256,sha512,crc32,crc32c',
+      )
     }
   })
 

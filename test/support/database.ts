@@ -49,8 +49,32 @@ async function admin(base: string, statement: string): Promise<void> {
   }
 }
 
-async function openMemory(): Promise<OpenDatabase> {
+/** A database whose answers can be lost after the work is done, as when a connection breaks. */
+export interface LossyDatabase extends OpenDatabase {
+  /** The next statement that matches takes effect, and fails all the same. */
+  loseAnswerTo(statement: RegExp): void
+}
+
+export async function openLossyDatabase(): Promise<LossyDatabase> {
   const client = await PGlite.create()
+  let losing: RegExp | undefined
+  const query = client.query.bind(client)
+  client.query = async (text: string, ...rest: never[]) => {
+    const result = await query(text, ...rest)
+    if (!losing?.test(text)) return result as never
+    losing = undefined
+    throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+  }
+  return {
+    ...(await openMemory(client)),
+    loseAnswerTo(statement) {
+      losing = statement
+    },
+  }
+}
+
+async function openMemory(given?: PGlite): Promise<OpenDatabase> {
+  const client = given ?? (await PGlite.create())
   await client.exec("set time zone 'UTC'")
   await migrate(drizzle(client), { migrationsFolder })
   const db: Database = drizzle(client, { schema })

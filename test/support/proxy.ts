@@ -13,6 +13,8 @@ export interface CuttableProxy {
   up(): void
   /** Resolves when so many bytes in all have gone from clients towards the server. */
   passed(bytes: number): Promise<void>
+  /** Bytes that have gone from clients towards the server so far. */
+  total(): number
   close(): Promise<void>
 }
 
@@ -72,6 +74,7 @@ export async function startProxy(): Promise<CuttableProxy> {
       total >= bytes
         ? Promise.resolve()
         : new Promise((resolve) => waiting.add({ bytes, resolve })),
+    total: () => total,
     async close() {
       cut()
       server.close()

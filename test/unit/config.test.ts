@@ -34,7 +34,30 @@ describe('readConfig', () => {
       acceptedFileFormats: null,
       maxImagePixels: 268_402_689,
       mediaAccess: 'public',
-      serveWith: 'node',
+      mediaDigest: null,
+      resumableHttp: true,
+      resumableHttpInterim: false,
+      resumableHttpMaxAppendSize: null,
+      tls: null,
+      serveWith: { by: 'node' },
+      clamav: null,
+      sessions: {
+        maxOpen: 10,
+        maxFiles: 40,
+        maxFileBytes: 64_000_000,
+        maxTotalBytes: 256_000_000,
+        expiresAfterMs: 86_400_000,
+        readonly: false,
+      },
+      chunkedPath: '/api/chunked-uploads',
+      chunkedStoragePath: 'chunked_uploads/%Y/%m/%d',
+      chunkedChecksum: 'md5',
+      chunkedFieldName: 'file',
+      chunkedMaxBytes: null,
+      chunkedUserRestricted: true,
+      chunkedCompleteExt: '.done',
+      chunkedIncompleteExt: '.part',
+      chunkedExpirationMs: 86_400_000,
       corsOrigins: '*',
       logLevel: 'info',
       logFormat: 'json',
@@ -78,7 +101,31 @@ describe('readConfig', () => {
     ['SHUTDOWN_TIMEOUT', '2s', { shutdownTimeoutMs: 2000 }],
     ['STORAGE', 'disk', { storage: 'disk' }],
     ['MEDIA_ACCESS', 'public', { mediaAccess: 'public' }],
-    ['SERVE_WITH', 'node', { serveWith: 'node' }],
+    ['SERVE_WITH', 'node', { serveWith: { by: 'node' } }],
+    [
+      'SERVE_WITH',
+      'x-accel-redirect',
+      { serveWith: { by: 'x-accel-redirect', prefix: '/protected-media/' } },
+    ],
+    ['MEDIA_DIGEST', 'sha256', { mediaDigest: 'sha256' }],
+    ['MEDIA_DIGEST', 'none', { mediaDigest: null }],
+    ['CLAMAV_HOST', 'clamd.internal', { clamav: { host: 'clamd.internal', port: 3310 } }],
+    ['CHUNKED_PATH', '/up/load/', { chunkedPath: '/up/load' }],
+    [
+      'CHUNKED_STORAGE_PATH',
+      'in/%Y-%m-%d/%H%M%S_%j/',
+      { chunkedStoragePath: 'in/%Y-%m-%d/%H%M%S_%j' },
+    ],
+    ['CHUNKED_CHECKSUM', 'sha512-256', { chunkedChecksum: 'sha512-256' }],
+    ['CHUNKED_FIELD_NAME', 'files[0]', { chunkedFieldName: 'files[0]' }],
+    ['CHUNKED_MAX_BYTES', '5GB', { chunkedMaxBytes: 5e9 }],
+    ['CHUNKED_USER_RESTRICTED', 'false', { chunkedUserRestricted: false }],
+    ['CHUNKED_COMPLETE_EXT', 'bin', { chunkedCompleteExt: 'bin' }],
+    ['CHUNKED_INCOMPLETE_EXT', '.a-b_c', { chunkedIncompleteExt: '.a-b_c' }],
+    ['CHUNKED_EXPIRATION', '2h', { chunkedExpirationMs: 7_200_000 }],
+    ['UPLOAD_EXPIRES_AFTER', '2h', { chunkedExpirationMs: 7_200_000 }],
+    // What Kubernetes sets for a neighbour of that name, and nobody asked for.
+    ['CLAMAV_PORT', 'tcp://10.0.0.1:3310', { clamav: null }],
   ])('reads %s=%s', (name, value, expected) => {
     expect(readConfig({ [name]: value })).toMatchObject(expected)
   })
@@ -113,7 +160,35 @@ describe('readConfig', () => {
     ['ACCEPTED_FILE_FORMATS', 'pictures of cats'],
     ['MAX_IMAGE_PIXELS', '9007199254740992'],
     ['MEDIA_ACCESS', 'signed'],
-    ['SERVE_WITH', 'x-accel-redirect'],
+    ['SERVE_WITH', 'x-sendfile'],
+    ['MEDIA_URL', 'media.example.org'],
+    ['MEDIA_URL', 'https://user:secret@media.example.org/'],
+    ['MEDIA_URL', 'https://media.example.org/?a=b'],
+    ['MEDIA_URL', 'javascript:alert(1)'],
+    ['X_ACCEL_PREFIX', 'protected-media/'],
+    ['X_ACCEL_PREFIX', '/protected-media'],
+    ['X_ACCEL_PREFIX', '/'],
+    ['X_ACCEL_PREFIX', '/a//b/'],
+    ['X_ACCEL_PREFIX', '/a/../b/'],
+    ['MEDIA_DIGEST', 'md5'],
+    ['CLAMAV_HOST', 'http://clamd'],
+    ...['/', '/api', 'up', '/a//b', '/../x', '/a?b', '/a b', '/files', '/files/x/', '/api/me'].map(
+      (path) => ['CHUNKED_PATH', path] as [string, string],
+    ),
+    ...['/abs', '../x', 'a/../b', 'a//b', '.tmp', '%Y/%y', 'a%', 'a b', 'ä', '%%'].map(
+      (pattern) => ['CHUNKED_STORAGE_PATH', pattern] as [string, string],
+    ),
+    ['CHUNKED_CHECKSUM', 'md6'],
+    ['CHUNKED_CHECKSUM', 'constructor'],
+    ['CHUNKED_FIELD_NAME', 'a"b'],
+    ['CHUNKED_FIELD_NAME', 'a b'],
+    ['CHUNKED_MAX_BYTES', '5G'],
+    ['CHUNKED_USER_RESTRICTED', 'maybe'],
+    ['CHUNKED_COMPLETE_EXT', '/x'],
+    ['CHUNKED_INCOMPLETE_EXT', '.ä'],
+    ['CHUNKED_EXPIRATION', '24'],
+    ['CLAMAV_PORT', '0'],
+    ['CLAMAV_PORT', 'x'],
     ['CORS_ORIGINS', 'https://a.example/path'],
     ['CORS_ORIGINS', 'https://*.example'],
     ['CORS_ORIGINS', 'a.example'],
@@ -125,6 +200,33 @@ describe('readConfig', () => {
     ['SHUTDOWN_TIMEOUT', '10'],
   ])('refuses %s=%s by name and says what is allowed', (name, value) => {
     expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name}: .*; give .+`)])
+  })
+
+  it('reads where clients are redirected to, without a slash at the end', () => {
+    const redirect = { SERVE_WITH: 'redirect' }
+    for (const [given, mediaUrl] of [
+      ['https://media.example.org', 'https://media.example.org'],
+      ['HTTPS://Media.example.org:443/some/folder/', 'https://media.example.org/some/folder'],
+      ['http://127.0.0.1:9000/a%20b', 'http://127.0.0.1:9000/a%20b'],
+    ])
+      expect(readConfig({ ...redirect, MEDIA_URL: given }).serveWith).toEqual({
+        by: 'redirect',
+        mediaUrl,
+      })
+  })
+
+  it('refuses to redirect nowhere, and says so once', () => {
+    expect(problemsOf({ SERVE_WITH: 'redirect' })).toEqual([
+      'MEDIA_URL: not set; SERVE_WITH=redirect sends clients there',
+    ])
+    expect(problemsOf({ SERVE_WITH: 'redirect', MEDIA_URL: 'nowhere' })).toHaveLength(1)
+  })
+
+  it('reads the internal location and the port of clamd', () => {
+    const accel = { SERVE_WITH: 'x-accel-redirect', X_ACCEL_PREFIX: '/internal/media/' }
+    expect(readConfig(accel).serveWith).toMatchObject({ prefix: '/internal/media/' })
+    const clamav = { CLAMAV_HOST: '10.0.0.1', CLAMAV_PORT: '3311' }
+    expect(readConfig(clamav).clamav).toEqual({ host: '10.0.0.1', port: 3311 })
   })
 
   it('names every problem in one message', () => {
@@ -171,7 +273,6 @@ describe('names', () => {
   })
 
   it.each([
-    ['MEDIA_DIGEST', 'none'],
     ['WORKERS', '1'],
     ['S3_FORCE_PATH_STYLE', 'False'],
   ])('takes %s=%s, which is what happens anyway', (name, value) => {
@@ -238,6 +339,6 @@ describe('the table for the README', () => {
     const working = variables.filter(({ supported }) => supported)
     expect(rows).toHaveLength(working.length)
     expect(configurationTable()).toContain('| `PORT` | `8080` | port to listen on')
-    expect(configurationTable()).not.toContain('CHUNKED_')
+    expect(configurationTable()).not.toContain('WORKERS')
   })
 })

@@ -5,6 +5,7 @@ import { checkText, lengthOf, textFields } from '../../media/text-field.ts'
 import type { HeldLock } from '../../uploads/lock.ts'
 import type { Upload } from '../../uploads/upload.ts'
 import type { Uploads } from '../../uploads/uploads.ts'
+import { printable } from './filename.ts'
 import { type FormFile, MAX_OVERHEAD_BYTES, parseForm } from './parse.ts'
 
 export interface MultipartDeps {
@@ -122,6 +123,8 @@ async function finish({ uploads }: MultipartDeps, form: Form): Promise<Upload> {
   } catch (error) {
     // A form cannot be asked about later: its client has to send it again.
     if (!(error instanceof Fault && error.reason === 'pending')) throw error
+    const { cause } = error
+    if (cause instanceof Fault && cause.reason === 'scanner-unavailable') throw cause
     throw new Fault('unavailable', { cause: error, retryAfterSeconds: 1 })
   }
 }
@@ -140,9 +143,4 @@ async function undo({ uploads, log }: MultipartDeps, { upload, lock }: Form): Pr
 
 function wrongFile(text: string): Fault {
   return new Fault('bad-request', { fields: { f: [text] } })
-}
-
-/** As Django cleans the name of an uploaded file: what cannot be printed is left out. */
-function printable(filename: string): string {
-  return filename.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '').trim()
 }

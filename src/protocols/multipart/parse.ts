@@ -7,11 +7,18 @@ import { Fault } from '../../errors.ts'
 export interface FormFile {
   /** The name of the form field. */
   field: string
-  /** The file's own name, without folders; never empty. */
+  /** The file's own name, without folders and never empty, unless `namesAsSent`. */
   filename: string
   /** MIME type the client claims; `text/plain` where it claims none (RFC 7578 §4.4). */
   declaredType: string
   body: Readable
+  /** Bytes of it that have been read so far. */
+  size(): number
+  /**
+   * Waits for all that follows the file. Rejects where that is no well-formed form, so that what
+   * was taken of the file can be dropped. To be called once, after the body has been read.
+   */
+  rest(): Promise<void>
 }
 
 /** What is done with the parts. A handler that throws or rejects ends the parsing with its error. */
@@ -26,6 +33,8 @@ export interface FormOptions {
   idleMs?: number
   /** Milliseconds in which a body that has ended must turn out complete or malformed. 5,000. */
   settleMs?: number
+  /** Gives file names as they were sent: with their folders, and empty ones. Default false. */
+  namesAsSent?: boolean
 }
 
 /** What a client sends beside the bytes of its file: fields, headers of parts, delimiters. */
@@ -52,6 +61,7 @@ export function malformed(why: string): Fault {
 interface Run {
   incoming: Readable
   parser: BusboyInstance
+  namesAsSent: boolean
   handlers: FormHandlers
   failure: { error: unknown } | undefined
   /** The file that is being read. */
@@ -65,6 +75,9 @@ interface Run {
   received: number
   earlier: number
   stopWatching: () => void
+  /** What files wait for in `rest`, and how many of them do. */
+  waiting: number
+  whole: { promise: Promise<void>; resolve(): void; reject(error: unknown): void }
   done: () => void
 }
 
@@ -80,12 +93,13 @@ interface Run {
 export function parseForm(
   incoming: Readable & { headers: IncomingHttpHeaders },
   handlers: FormHandlers,
-  { idleMs = 60_000, settleMs = 5_000 }: FormOptions = {},
+  { idleMs = 60_000, settleMs = 5_000, namesAsSent = false }: FormOptions = {},
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const run: Run = {
       incoming,
-      parser: openParser(incoming.headers['content-type'] ?? ''),
+      parser: openParser(incoming.headers['content-type'] ?? '', namesAsSent),
+      namesAsSent,
       handlers,
       failure: undefined,
       file: undefined,
@@ -95,6 +109,8 @@ export function parseForm(
       received: 0,
       earlier: 0,
       stopWatching: () => {},
+      waiting: 0,
+      whole: createWhole(),
       done: () => (run.failure ? reject(run.failure.error) : resolve()),
     }
     listen(run)
@@ -103,15 +119,25 @@ export function parseForm(
   })
 }
 
+function createWhole(): Run['whole'] {
+  let settle: Omit<Run['whole'], 'promise'> | undefined
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+  promise.catch(() => {})
+  return { promise, resolve: () => settle?.resolve(), reject: (error) => settle?.reject(error) }
+}
+
 /** RFC 2046 §5.1.1 has up to 70 characters; Django takes 201, and so do we. */
 const boundary = /;\s*boundary=(?:"[ -~]{0,200}[!-~]"|[^\s;"]{1,201}(?=[\s;]|$))/i
 
-function openParser(contentType: string): BusboyInstance {
+function openParser(contentType: string, namesAsSent: boolean): BusboyInstance {
   if (!boundary.test(contentType)) throw malformed('Invalid boundary in multipart: None')
   return new Busboy({
     headers: { 'content-type': contentType },
     limits,
     fileHwm: FILE_BUFFER_BYTES,
+    preservePath: namesAsSent,
     isPartAFile: (_field, _type, filename) => filename !== undefined,
   })
 }
@@ -138,8 +164,15 @@ function listen(run: Run): void {
     // It may break when nobody listens any more.
     body.on('error', () => {})
     // A browser sends an input in which no file was chosen as a part with an empty file name.
-    if (run.failure || filename === '') body.resume()
-    else takeFile(run, { field, filename, declaredType, body }, body)
+    if (run.failure || (filename === '' && !run.namesAsSent)) body.resume()
+    else {
+      const size = () => body.bytesRead
+      const rest = () => {
+        run.waiting += 1
+        return run.whole.promise
+      }
+      takeFile(run, { field, filename, declaredType, body, size, rest }, body)
+    }
   })
 }
 
@@ -196,8 +229,8 @@ function watchBody(run: Run, idleMs: number, settleMs: number): () => void {
 }
 
 /** Whether bytes that have arrived are still being taken, as opposed to waited for. */
-function isBusy({ taking, file, parser }: Run): boolean {
-  if (taking === 0 || file === undefined) return false
+function isBusy({ taking, waiting, file, parser }: Run): boolean {
+  if (taking === waiting || file === undefined) return false
   return file.readableEnded || file.readableLength > 0 || parser.writableLength > 0
 }
 
@@ -211,7 +244,10 @@ function fail(run: Run, error: unknown): void {
 }
 
 function settle(run: Run): void {
-  if (run.taking > 0 || !(run.failure || (run.ended && run.parsed))) return
+  if (run.failure) run.whole.reject(run.failure.error)
+  else if (run.ended && run.parsed) run.whole.resolve()
+  else return
+  if (run.taking > 0) return
   run.stopWatching()
   run.done()
 }

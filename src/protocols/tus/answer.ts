@@ -1,6 +1,7 @@
 import type { Fault } from '../../errors.ts'
 import type { Upload } from '../../uploads/upload.ts'
 import type { Progress } from '../../uploads/uploads.ts'
+import { CHECKSUM_ALGORITHMS } from './checksum.ts'
 import { TUS_VERSION } from './request.ts'
 import { EXTENSIONS } from './store.ts'
 
@@ -15,6 +16,7 @@ export function capabilities(maxSize: number | null): Record<string, string> {
   return {
     'Tus-Version': TUS_VERSION,
     'Tus-Extension': EXTENSIONS.join(','),
+    'Tus-Checksum-Algorithm': CHECKSUM_ALGORITHMS.join(','),
     ...(maxSize === null ? {} : { 'Tus-Max-Size': String(maxSize) }),
   }
 }
@@ -31,9 +33,26 @@ export function uploadHeaders<P>(
   }
 }
 
-/** "Upload-Expires … MUST be in RFC 9110 datetime format"; a finished upload does not expire. */
+/** What HEAD tells beside the engine's own headers; null takes one of those away. */
+export function headHeaders(upload: Upload): Record<string, string | null> {
+  const { metadata, recipe, purpose, size, state } = upload
+  const concat = recipe ?? (purpose === 'part' ? 'partial' : null)
+  return {
+    ...(metadata !== null && { 'Upload-Metadata': metadata }),
+    ...(concat !== null && { 'Upload-Concat': concat }),
+    // "HEAD request for a final upload SHOULD NOT contain the Upload-Offset header unless the
+    // concatenation has been successfully finished"; its length is not deferred, but its parts'.
+    ...(recipe !== null && state === 'receiving' && { 'Upload-Offset': null }),
+    ...(recipe !== null && size === null && { 'Upload-Defer-Length': null }),
+  }
+}
+
+/**
+ * "Upload-Expires … MUST be in RFC 9110 datetime format". A finished file does not expire; a
+ * finished part does.
+ */
 function expiry(upload: Upload): Record<string, string> {
-  if (upload.expiresAt === null || upload.state !== 'receiving') return {}
+  if (upload.expiresAt === null || !['receiving', 'held'].includes(upload.state)) return {}
   return { 'Upload-Expires': new Date(upload.expiresAt).toUTCString() }
 }
 

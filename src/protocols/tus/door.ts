@@ -3,12 +3,28 @@ import { Hono, type MiddlewareHandler } from 'hono'
 import { asFault } from '../../db/retry.ts'
 import { Fault } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { isWhole, type Upload } from '../../uploads/upload.ts'
 import type { Uploads } from '../../uploads/uploads.ts'
 import type { Env } from '../env.ts'
-import { capabilities, type PublishedLink, renderFault, uploadHeaders } from './answer.ts'
+import { bodyLengthOf, cutRequest } from '../node-request.ts'
+import {
+  capabilities,
+  headHeaders,
+  type PublishedLink,
+  renderFault,
+  uploadHeaders,
+} from './answer.ts'
+import { type Concat, parseConcat } from './concat.ts'
 import { asFaultOfEngine, createEngine } from './engine.ts'
 import { createExchanges, type Exchange } from './exchange.ts'
-import { BODY_TYPE, effectiveMethod, parseCreation, parsePatch, TUS_VERSION } from './request.ts'
+import {
+  BODY_TYPE,
+  effectiveMethod,
+  parseCreation,
+  parseFinalCreation,
+  parsePatch,
+  TUS_VERSION,
+} from './request.ts'
 
 export interface TusDeps<P> {
   uploads: Uploads<P>
@@ -24,6 +40,8 @@ export interface TusDeps<P> {
   linkOf: (published: P, origin: string) => PublishedLink
   /** Answers with the bytes of a finished upload, as the media URL does. */
   serve: (c: Context<Env>, published: P, headers: Record<string, string>) => Promise<Response>
+  /** The same of a finished part, which is no media file. */
+  servePart: (c: Context<Env>, part: Upload, headers: Record<string, string>) => Promise<Response>
 }
 
 const COLLECTION_METHODS = 'POST, OPTIONS'
@@ -41,7 +59,7 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
     if (fault instanceof Fault && fault.reason !== 'internal') {
       if (fault.status >= 500) deps.log.warn({ requestId: c.var.requestId, err: fault }, 'tus')
       // A dead body gets no answer: tus-js-client takes 408 as final, a cut it resumes from.
-      if (fault.reason === 'body-idle') c.env.incoming.socket.destroy()
+      if (fault.reason === 'body-idle') cutRequest(c.env)
       return renderFault(fault, method)
     }
     deps.log.error({ requestId: c.var.requestId, err: error }, 'unexpected error')
@@ -61,37 +79,67 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
     if (c.req.method !== 'POST') return methodNotAllowed(COLLECTION_METHODS)
     const header = (name: string) => c.req.header(name)
     if (effectiveMethod('POST', header) !== 'POST') throw new Fault('not-found')
-    if (header('upload-concat') !== undefined)
-      throw new Fault('bad-request', { text: 'Concatenation is not supported yet.' })
-    const creation = parseCreation(header)
+    const concat = parseConcat(header('upload-concat'), deps.path)
+    if (concat?.kind === 'final') return createFinal(c, concat)
+    const announced = bodyLengthOf(c.env.incoming)
+    const creation = parseCreation(header, announced, concat === null ? 'file' : 'part')
     const exchange = { ...begin(c, deps.newId()), creation }
     const headers = {
       ...(creation.size === null
         ? { 'Upload-Defer-Length': '1' }
         : { 'Upload-Length': String(creation.size) }),
-      ...(creation.hasBody ? { 'Content-Type': BODY_TYPE } : {}),
+      ...(creation.body !== null ? { 'Content-Type': BODY_TYPE } : {}),
     }
     try {
       return await run(c, exchange, 'POST', headers)
     } catch (error) {
       await abandon(exchange)
-      throw error
+      throw withoutOffset(error)
     }
   }
 
+  /** Beside the engine, which knows nothing of concatenation. */
+  async function createFinal(
+    c: Context<Env>,
+    { partIds, sent }: Concat & { kind: 'final' },
+  ): Promise<Response> {
+    const announced = bodyLengthOf(c.env.incoming)
+    const facts = parseFinalCreation((name) => c.req.header(name), announced)
+    const id = deps.newId()
+    const whole = { ...facts, door: 'tus', id, partIds, recipe: sent }
+    const progress = await deps.uploads.join(c.var.actor, whole)
+    const origin = deps.originOf(c)
+    return c.body(null, 201, {
+      'Tus-Resumable': TUS_VERSION,
+      Location: urlOf(c, id),
+      ...uploadHeaders(progress, (published) => deps.linkOf(published, origin)),
+    })
+  }
+
   async function onUpload(c: Context<Env>, id: string): Promise<Response> {
-    const method = effectiveMethod(c.req.method, (name) => c.req.header(name))
+    const header = (name: string) => c.req.header(name)
+    const method = effectiveMethod(c.req.method, header)
     if (method === 'GET') return download(c, id)
     if (method === 'POST' || method === 'PUT') return methodNotAllowed(UPLOAD_METHODS)
     if (!['HEAD', 'PATCH', 'DELETE'].includes(method)) return methodNotAllowed(UPLOAD_METHODS)
-    const patch = method === 'PATCH' ? parsePatch((name) => c.req.header(name)) : undefined
+    const patch = method === 'PATCH' ? parsePatch(header, bodyLengthOf(c.env.incoming)) : undefined
     // Before the lock: who may not know of an upload must not stop its writer either.
-    await deps.uploads.find(c.var.actor, id)
+    const upload = await deps.uploads.find(c.var.actor, id)
+    // Another door's uploads end by other rules: here they can only be read.
+    if (upload.door !== 'tus') throw new Fault('not-found')
+    // "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final
+    // upload URL", whatever offset they name.
+    if (patch && isWhole(upload))
+      throw new Fault('not-allowed', { text: 'A final upload takes no bytes of its own.' })
     const exchange = { ...begin(c, id), ...(patch && { patch }) }
     const headers = patch
       ? { 'Upload-Offset': String(patch.offset), 'Content-Type': BODY_TYPE }
       : undefined
     return run(c, exchange, method, headers ?? {})
+  }
+
+  function urlOf(c: Context<Env>, id: string): string {
+    return `${deps.originOf(c)}${deps.path}/${id}`
   }
 
   function begin(c: Context<Env>, id: string): Exchange<P> {
@@ -101,7 +149,7 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
     return {
       actor: c.var.actor,
       id,
-      url: `${deps.originOf(c)}${deps.path}/${id}`,
+      url: urlOf(c, id),
       incoming: incoming as Exchange<P>['incoming'],
       clientGone: gone.signal,
     }
@@ -137,8 +185,9 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
       const origin = deps.originOf(c)
       const added = uploadHeaders(progress, (published) => deps.linkOf(published, origin))
       for (const [name, value] of Object.entries(added)) headers.set(name, value)
-      const { metadata } = progress.upload
-      if (method === 'HEAD' && metadata !== null) headers.set('Upload-Metadata', metadata)
+      if (method === 'HEAD')
+        for (const [name, value] of Object.entries(headHeaders(progress.upload)))
+          value === null ? headers.delete(name) : headers.set(name, value)
     }
     const body = method === 'HEAD' ? null : answer.body
     return new Response(body, { status: answer.status, headers })
@@ -158,12 +207,14 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
 
   async function download(c: Context<Env>, id: string): Promise<Response> {
     const upload = await deps.uploads.find(c.var.actor, id)
-    if (upload.state !== 'promoted' && upload.state !== 'complete') {
+    const part = upload.purpose === 'part' && upload.state === 'held'
+    if (upload.state !== 'promoted' && upload.state !== 'complete' && !part) {
       const ended = upload.state === 'terminated' || upload.state === 'expired'
       throw new Fault(ended ? 'upload-ended' : 'not-found')
     }
     const lock = await deps.uploads.lock(id)
     const { published } = await deps.uploads.current(lock).finally(() => lock.release())
+    if (part) return deps.servePart(c, upload, { 'Tus-Resumable': TUS_VERSION })
     if (published === null) throw new Fault('not-found')
     return deps.serve(c, published, { 'Tus-Resumable': TUS_VERSION })
   }
@@ -183,6 +234,13 @@ const requireVersion: MiddlewareHandler<Env> = async (c, next) => {
       text: `This door speaks tus ${TUS_VERSION}: send Tus-Resumable: ${TUS_VERSION}.`,
     })
   await next()
+}
+
+/** There is no upload that the offset would be one of. */
+function withoutOffset(error: unknown): unknown {
+  if (!(error instanceof Fault)) return error
+  const { reason, message, retryAfterSeconds, cause } = error
+  return new Fault(reason, { text: message, retryAfterSeconds, cause })
 }
 
 function methodShown(c: Context<Env>): string {

@@ -1,6 +1,7 @@
 import { Fault } from '../../errors.ts'
 import { parseNonNegativeInteger } from '../../wire/integer.ts'
 import { parseUploadMetadata } from '../../wire/upload-metadata.ts'
+import { type BodyChecksum, parseBodyChecksum } from './checksum.ts'
 
 export const TUS_VERSION = '1.0.0'
 /** "All PATCH requests MUST use Content-Type: application/offset+octet-stream" (tus 1.0, PATCH). */
@@ -10,24 +11,37 @@ const OVERRIDES = new Set(['PATCH', 'DELETE', 'HEAD'])
 
 export type HeaderReader = (name: string) => string | undefined
 
-export interface Creation {
-  /** Null: deferred. */
-  size: number | null
+/** What Upload-Metadata says of a file, for the core. */
+export interface FileFacts {
   metadata: string | null
   filename: string
   declaredType: string | null
   description: string
   /** `algorithm:hex`, space-separated, or null. */
   expectedDigest: string | null
-  hasBody: boolean
-  bodyLength: number | null
+  /** Token of the upload session that it goes into. */
+  sessionToken?: string | undefined
+}
+
+export interface Body {
+  /** Null where it is not known beforehand. */
+  length: number | null
+  checksum: BodyChecksum | null
+}
+
+export interface Creation {
+  /** Null: deferred. */
+  size: number | null
+  facts: FileFacts
+  purpose: 'file' | 'part'
+  body: Body | null
 }
 
 export interface Patch {
   offset: number
   /** Upload-Length, sent where it was deferred. */
   declaredSize: number | null
-  bodyLength: number | null
+  body: Body
 }
 
 /**
@@ -45,28 +59,43 @@ export function effectiveMethod(method: string, header: HeaderReader): string {
   return wanted
 }
 
-export function parseCreation(header: HeaderReader): Creation {
-  const pairs = readMetadata(header('upload-metadata'))
-  const bodyLength = lengthOfBody(header)
-  // A declared length of 0 is no body; chunked is one, however short.
-  const hasBody = bodyLength === null ? header('transfer-encoding') !== undefined : bodyLength > 0
-  if (hasBody && !isBodyType(header('content-type')))
-    throw new Fault('type-unsupported', { text: `The body must be ${BODY_TYPE}.` })
+/** @param announced bytes of the body: 0 without one, null where only its end will tell. */
+export function parseCreation(
+  header: HeaderReader,
+  announced: number | null,
+  purpose: 'file' | 'part',
+): Creation {
+  const facts = parseFacts(header('upload-metadata'))
+  // A declared length of 0 is no body; one of unknown length is one, however short.
+  const body = announced === 0 ? null : parseBody(header, announced)
+  if (body !== null) requireBodyType(header)
   return {
     size: creationSize(header('upload-length'), header('upload-defer-length')),
-    metadata: header('upload-metadata') ?? null,
-    filename: pairs.get('filename') ?? pairs.get('name') ?? '',
-    declaredType: pairs.get('filetype') ?? pairs.get('type') ?? null,
-    description: pairs.get('description') ?? '',
-    expectedDigest: expectedDigests(pairs),
-    hasBody,
-    bodyLength,
+    // What it is called and what its digest is are said of the whole: a part's are only kept.
+    facts: purpose === 'part' ? { ...NO_FACTS, metadata: facts.metadata } : facts,
+    purpose,
+    body,
   }
 }
 
-export function parsePatch(header: HeaderReader): Patch {
-  if (!isBodyType(header('content-type')))
-    throw new Fault('type-unsupported', { text: `The body must be ${BODY_TYPE}.` })
+/**
+ * "The Client MUST NOT include the Upload-Length header in the final upload creation." Bytes that
+ * come along are refused as they are in a PATCH: "The Server MUST respond with the 403 Forbidden
+ * status to PATCH requests against a final upload URL".
+ */
+export function parseFinalCreation(header: HeaderReader, announced: number | null): FileFacts {
+  const facts = parseFacts(header('upload-metadata'))
+  if (header('upload-length') !== undefined || header('upload-defer-length') !== undefined)
+    throw new Fault('length-invalid', {
+      text: 'The length of a final upload is that of its parts.',
+    })
+  if (announced !== 0)
+    throw new Fault('not-allowed', { text: 'A final upload takes no bytes of its own.' })
+  return facts
+}
+
+export function parsePatch(header: HeaderReader, announced: number | null): Patch {
+  requireBodyType(header)
   const offset = parseNonNegativeInteger(header('upload-offset'))
   if (offset === null)
     throw new Fault('bad-request', { text: 'Upload-Offset must be a number of bytes.' })
@@ -74,7 +103,7 @@ export function parsePatch(header: HeaderReader): Patch {
   const declaredSize = parseNonNegativeInteger(declared)
   if (declared !== undefined && declaredSize === null)
     throw new Fault('length-invalid', { text: 'Upload-Length must be a number of bytes.' })
-  return { offset, declaredSize, bodyLength: lengthOfBody(header) }
+  return { offset, declaredSize, body: parseBody(header, announced) }
 }
 
 /** "the Client MUST send either Upload-Length or Upload-Defer-Length: 1" (creation-defer-length). */
@@ -91,6 +120,27 @@ function creationSize(length: string | undefined, defer: string | undefined): nu
   if (size === null)
     throw new Fault('length-invalid', { text: 'Upload-Length must be a number of bytes.' })
   return size
+}
+
+const NO_FACTS: FileFacts = {
+  metadata: null,
+  filename: '',
+  declaredType: null,
+  description: '',
+  expectedDigest: null,
+}
+
+function parseFacts(metadata: string | undefined): FileFacts {
+  const pairs = readMetadata(metadata)
+  return {
+    metadata: metadata ?? null,
+    filename: pairs.get('filename') ?? pairs.get('name') ?? '',
+    declaredType: pairs.get('filetype') ?? pairs.get('type') ?? null,
+    description: pairs.get('description') ?? '',
+    expectedDigest: expectedDigests(pairs),
+    // One without a token is meant for a session all the same, and is not to be published.
+    sessionToken: pairs.has('session') ? (pairs.get('session') ?? '') : undefined,
+  }
 }
 
 function readMetadata(text: string | undefined): Map<string, string | null> {
@@ -118,11 +168,11 @@ function expectedDigests(pairs: Map<string, string | null>): string | null {
   return found.length > 0 ? found.join(' ') : null
 }
 
-function isBodyType(contentType: string | undefined): boolean {
-  return contentType?.trim().toLowerCase() === BODY_TYPE
+function requireBodyType(header: HeaderReader): void {
+  if (header('content-type')?.trim().toLowerCase() !== BODY_TYPE)
+    throw new Fault('type-unsupported', { text: `The body must be ${BODY_TYPE}.` })
 }
 
-/** Node has refused whatever is not a number before it comes here. */
-function lengthOfBody(header: HeaderReader): number | null {
-  return parseNonNegativeInteger(header('content-length'))
+function parseBody(header: HeaderReader, announced: number | null): Body {
+  return { length: announced, checksum: parseBodyChecksum(header) }
 }

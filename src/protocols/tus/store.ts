@@ -1,6 +1,7 @@
 import { DataStore, Upload as EngineUpload } from '@tus/server'
 import { Fault } from '../../errors.ts'
 import type { Uploads } from '../../uploads/uploads.ts'
+import { verificationOf } from './checksum.ts'
 import type { Exchanges } from './exchange.ts'
 
 export const EXTENSIONS = [
@@ -9,6 +10,10 @@ export const EXTENSIONS = [
   'creation-defer-length',
   'termination',
   'expiration',
+  'checksum',
+  'checksum-trailer',
+  'concatenation',
+  'concatenation-unfinished',
 ]
 
 /**
@@ -29,9 +34,11 @@ export class CoreStore<P> extends DataStore {
   override async create(file: EngineUpload): Promise<EngineUpload> {
     const exchange = this.#exchanges.current()
     if (exchange.creation === undefined) throw new Error('a creation without its headers')
-    const { hasBody: _, bodyLength: __, ...facts } = exchange.creation
+    const { size, facts, purpose } = exchange.creation
     exchange.progress = await this.#uploads.create(exchange.actor, {
       ...facts,
+      size,
+      purpose,
       door: 'tus',
       id: exchange.id,
     })
@@ -61,10 +68,13 @@ export class CoreStore<P> extends DataStore {
       upload = await this.#uploads.declareSize(exchange.lock, upload, declared)
       exchange.progress = { upload, published: null }
     }
+    const { length = null, checksum = null } = (exchange.patch ?? exchange.creation)?.body ?? {}
     exchange.progress = await this.#uploads.append(exchange.lock, upload, {
       offset,
       body: exchange.incoming,
-      length: (exchange.patch ?? exchange.creation)?.bodyLength ?? null,
+      length,
+      // "the uploaded chunk MUST be discarded, and the upload and its offset MUST NOT be updated"
+      ...(checksum && { mode: 'whole', verify: verificationOf(checksum, exchange.incoming) }),
     })
     return exchange.progress.upload.offset
   }

@@ -16,6 +16,10 @@ const permissions: Record<string, Permission> = {
   'own upload': { action: 'upload:access', ownerId: ID },
   "another's upload": { action: 'upload:access', ownerId: ID + 1 },
   "nobody's upload": { action: 'upload:access', ownerId: null },
+  "another's shared upload": { action: 'upload:access', ownerId: ID + 1, shared: true },
+  'own session': { action: 'session:use', ownerId: ID },
+  "another's session": { action: 'session:use', ownerId: ID + 1 },
+  "nobody's session": { action: 'session:use', ownerId: null },
   'media:manage': { action: 'media:manage' },
   'accounts:manage': { action: 'accounts:manage' },
 }
@@ -26,6 +30,10 @@ const table: [permission: string, closed: string[], open: string[]][] = [
   ['own upload', ['user', 'staff', 'admin'], ['user', 'staff', 'admin']],
   ["another's upload", ['staff', 'admin'], ['staff', 'admin']],
   ["nobody's upload", ['staff', 'admin'], ['anonymous', 'user', 'staff', 'admin']],
+  ["another's shared upload", ['user', 'staff', 'admin'], ['user', 'staff', 'admin']],
+  ['own session', ['user', 'staff', 'admin'], ['user', 'staff', 'admin']],
+  ["another's session", [], []],
+  ["nobody's session", [], ['anonymous']],
   ['media:manage', ['staff', 'admin'], ['staff', 'admin']],
   ['accounts:manage', ['admin'], ['admin']],
 ]

@@ -106,6 +106,56 @@ describe('parseForm', () => {
     expect(incoming.destroyed).toBe(false)
   })
 
+  it('tells a file when all that follows it is there, and well-formed', async () => {
+    const incoming = request()
+    let settled = false
+    let size: number | undefined
+    const done = parseForm(incoming, {
+      onField() {},
+      async onFile(taken) {
+        await readAll(taken.body)
+        size = taken.size()
+        await taken.rest()
+        settled = true
+      },
+    })
+    incoming.write(Buffer.concat([file('a.bin', 'bytes'), field('x', 'after')]))
+    await vi.waitFor(() => expect(size).toBe(5))
+    for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate)
+    expect(settled).toBe(false)
+    incoming.end(`--${BOUNDARY}--\r\n`)
+    await done
+    expect(settled).toBe(true)
+  })
+
+  it.each([
+    ['ends too early', ''],
+    ['is malformed', `--${BOUNDARY}\r\nno header`],
+  ])('tells a file that what follows it %s', async (_, rest) => {
+    const incoming = request()
+    let told: unknown
+    let read = false
+    const done = parseForm(
+      incoming,
+      {
+        onField() {},
+        async onFile(taken) {
+          await readAll(taken.body)
+          read = true
+          await taken.rest().catch((error: unknown) => {
+            told = error
+          })
+        },
+      },
+      { settleMs: 50 },
+    )
+    incoming.write(Buffer.concat([file('a.bin', 'bytes'), field('x', 'y')]))
+    await vi.waitFor(() => expect(read).toBe(true))
+    incoming.end(rest)
+    await expect(done).rejects.toEqual(fault('bad-request'))
+    expect(told).toEqual(fault('bad-request'))
+  })
+
   it('cuts a body that stands still', async () => {
     const incoming = request()
     const done = parseForm(incoming, collecting(), { idleMs: 50 })

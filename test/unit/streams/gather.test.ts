@@ -117,4 +117,18 @@ describe('gather', () => {
     broken.destroy()
     expect(gather(broken).end).toBe('cut')
   })
+
+  it('takes a body that says aborted before its end for cut: HTTP/2 gives both', async () => {
+    const body = new PassThrough()
+    const source = gather(body)
+    body.write('a')
+    expect((await source.next())?.bytes).toBe(1)
+    body.emit('aborted')
+    body.end()
+    expect(await source.next()).toBeNull()
+    expect(source.end).toBe('cut')
+    const before = Object.assign(new PassThrough(), { aborted: true })
+    before.end('half')
+    expect(gather(before).end).toBe('cut')
+  })
 })

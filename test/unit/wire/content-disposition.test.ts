@@ -2,7 +2,11 @@ import { validateHeaderValue } from 'node:http'
 import { parse } from 'content-disposition'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { cleanFilename, contentDisposition } from '../../../src/wire/content-disposition.ts'
+import {
+  cleanFilename,
+  contentDisposition,
+  dispositionFilename,
+} from '../../../src/wire/content-disposition.ts'
 
 describe('contentDisposition', () => {
   it('names an ordinary file plainly', () => {
@@ -72,5 +76,30 @@ describe('cleanFilename', () => {
     expect(cleanFilename('x'.repeat(5000))).toBe('x'.repeat(255))
     expect(cleanFilename(`a.${'x'.repeat(5000)}`)).toHaveLength(255)
     expect(cleanFilename('😀'.repeat(1_000_000))).toBe('😀'.repeat(255))
+  })
+})
+
+describe('dispositionFilename', () => {
+  const latin1 = (text: string) => Buffer.from(text).toString('latin1')
+
+  it.each([
+    ['attachment; filename=a.txt', 'a.txt'],
+    ['attachment; filename="a b.txt"', 'a b.txt'],
+    ['attachment; filename="x"; filename*=UTF-8\'\'na%C3%AFve.txt', 'naïve.txt'],
+    ['attachment; filename*=UTF-8\'\'na%C3%AFve.txt; filename="x"', 'naïve.txt'],
+    [`attachment; filename="${latin1('naïve.txt')}"`, 'naïve.txt'],
+    ['attachment; filename="na\u00efve.txt"', 'na\u00efve.txt'],
+    ['attachment', null],
+    ['attachment; filename=""', null],
+    [undefined, null],
+  ])('of %j is %j', (header, name) => expect(dispositionFilename(header)).toBe(name))
+
+  it('reads back every name that is written, as it was cleaned', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (name) => {
+        const header = contentDisposition('attachment', name)
+        expect(dispositionFilename(header)).toBe(cleanFilename(name))
+      }),
+    )
   })
 })

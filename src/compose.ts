@@ -2,56 +2,37 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import path from 'node:path'
 import { inArray } from 'drizzle-orm'
-import type { Context, Hono, MiddlewareHandler } from 'hono'
+import type { Context } from 'hono'
 import { ensureAdmin } from './auth/ensure-admin.ts'
-import { createTokens, type Tokens } from './auth/tokens.ts'
-import { createUsers } from './auth/users.ts'
+import { createTokens } from './auth/tokens.ts'
+import { createDoors } from './compose-doors.ts'
 import type { Config } from './config.ts'
 import type { OpenDatabase } from './db/database.ts'
 import { openEmbedded } from './db/pglite.ts'
 import { openPostgres } from './db/postgres.ts'
 import { uploads as uploadsTable } from './db/schema.ts'
-import { accountRoutes } from './http/accounts.ts'
 import { createApp } from './http/app.ts'
-import { authenticate, requirePermission } from './http/authenticate.ts'
-import { healthRoutes } from './http/health.ts'
 import { type Listening, listen } from './http/listen.ts'
-import { mediaPath, mediaRoutes } from './http/media.ts'
-import { mediaBytesRoutes, sendFile } from './http/media-bytes.ts'
-import { sendPart } from './http/part-bytes.ts'
 import { requestLog } from './http/request-log.ts'
-import { createInspector, type Inspector } from './media/inspect.ts'
+import { createInspector } from './media/inspect.ts'
 import { createPromotion, type MediaFile } from './media/promote.ts'
-import { mediaUrl, toRecord } from './media/record.ts'
-import { createMediaRepo, type MediaRepo } from './media/repo.ts'
 import { createScan, scanFirst } from './media/scan.ts'
-import type { Delivery } from './media/serve.ts'
-import { createSubmission } from './media/session-files.ts'
-import { createThumbnails, thumbnailKeys } from './media/thumbnails.ts'
-import type { ChunkedDeps } from './protocols/chunked/deps.ts'
-import { chunkedRoutes } from './protocols/chunked/door.ts'
+import { thumbnailKeys } from './media/thumbnails.ts'
 import type { Env } from './protocols/env.ts'
-import { createMultipartDoor } from './protocols/multipart/door.ts'
-import { resumableHttpRoutes } from './protocols/resumable-http/door.ts'
-import { type SessionDeps, sessionRoutes } from './protocols/sessions/door.ts'
-import { tusRoutes } from './protocols/tus/door.ts'
-import { type Boot, readBoot } from './storage/boot.ts'
+import { readBoot } from './storage/boot.ts'
 import { openDiskStorage } from './storage/disk.ts'
 import type { Storage } from './storage/storage.ts'
 import { createDigester } from './streams/digest.ts'
 import { createLog, type Log } from './telemetry/log.ts'
-import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+import { createMetrics } from './telemetry/metrics.ts'
 import type { Core, Step } from './uploads/core.ts'
-import { createUploads } from './uploads/create-uploads.ts'
 import { type Swept, sweep } from './uploads/expire.ts'
+import { localPath } from './uploads/finish.ts'
 import { createImporter, type Importer } from './uploads/importer.ts'
 import { createMemoryLock } from './uploads/lock-memory.ts'
-import { adoptWrittenBytes, distrustLengths } from './uploads/recover.ts'
+import { recover } from './uploads/recover.ts'
 import { createUploadsRepo } from './uploads/repo.ts'
-import { largestSessionFile } from './uploads/session-rules.ts'
-import { createSessions } from './uploads/sessions.ts'
 import { createSweeping } from './uploads/sweeping.ts'
-import type { Uploads } from './uploads/uploads.ts'
 import { originOf } from './wire/host.ts'
 
 /** What tests put in the place of the real thing: clocks and faults, nothing else. */
@@ -105,7 +86,7 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
   const promotion = createPromotion({
     db,
     inspector,
-    pathOf: (key) => localPath(disk, key),
+    pathOf: (key) => localPath({ storage: disk }, key),
     derivedKeys: thumbnailKeys,
     accepted: config.acceptedFileFormats,
     now,
@@ -167,12 +148,22 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
     corsOrigins: config.corsOrigins,
     requestLog: requestLog({ log, metrics }),
     ownOptions: ['/files'],
-    mounts: mounts({ config, core, database, log, metrics, tokens, inspector, originOfRequest }),
+    mounts: createDoors({
+      config,
+      core,
+      database,
+      log,
+      metrics,
+      tokens,
+      inspector,
+      originOfRequest,
+      newMediaKey,
+    }),
   })
 
   return {
     async listen() {
-      await recover(core, database, boot, log)
+      await recover(core, database, boot)
       listening = await listen(app, config)
       // After the port is ours: a key that was made and not shown would be lost for ever.
       const { printedKey } = await ensureAdmin({ db, now }, { adminToken: config.adminToken })
@@ -201,196 +192,13 @@ function openDatabase(config: Config): Promise<OpenDatabase> {
     : openPostgres({ url: config.databaseUrl })
 }
 
-interface MountDeps {
-  config: Config
-  core: Core<MediaFile>
-  database: OpenDatabase
-  log: Log
-  metrics: Metrics
-  tokens: Tokens
-  inspector: Inspector
-  originOfRequest: (c: Context<Env>) => string
-}
-
-function mounts(deps: MountDeps): (readonly [path: string, routes: Hono<Env>])[] {
-  const { config, core, database, log, tokens, originOfRequest } = deps
-  const { storage, now, newId } = core
-  const uploads = createUploads(core)
-  const repo = createMediaRepo(database.db)
-  const delivery = { storage, serveWith: config.serveWith }
-  const identify = authenticate(tokens)
-  const thumbnails = createThumbnails({
-    storage,
-    make: (row, width) =>
-      deps.inspector.thumbnail({ path: localPath(storage, row.storageKey), width }),
-    exists: async (row) => (await repo.find(row.id)) !== undefined,
-  })
-  const tus = tusRoutes({
-    uploads,
-    authenticate: identify,
-    log,
-    path: '/files',
-    maxSize: config.uploadMaxSize,
-    newId,
-    originOf: originOfRequest,
-    linkOf: (file, origin) => ({ id: file.id, url: mediaUrl(file, origin) }),
-    serve: (c, file, headers) => sendFile(c, delivery, file, { headers, cache: 'revalidate' }),
-    servePart: (c, part, headers) => sendPart(c, delivery, part, headers),
-  })
-  const resumableHttp = resumableHttpRoutes({
-    uploads,
-    authenticate: identify,
-    log,
-    path: '/files',
-    maxSize: config.uploadMaxSize,
-    maxAppendSize: config.resumableHttpMaxAppendSize,
-    expiresAfterMs: config.uploadExpiresAfterMs,
-    interim: config.resumableHttpInterim,
-    newId,
-    now,
-    originOf: originOfRequest,
-    linkOf: (file, origin) => ({ id: file.id, url: mediaUrl(file, origin) }),
-    async resultOf(file, origin) {
-      const row = await repo.find(file.id)
-      return row && { location: `${mediaPath}/${row.id}`, record: toRecord(row, origin) }
-    },
-  })
-  const media = mediaRoutes({
-    authenticate: identify,
-    repo,
-    uploads,
-    multipart: createMultipartDoor({
-      uploads,
-      maxSize: config.uploadMaxSize,
-      idleMs: config.uploadIdleTimeoutMs,
-      log,
-    }),
-    thumbnails,
-    delivery,
-    origin: originOfRequest,
-    now,
-  })
-  return [
-    ...(config.resumableHttp ? [['/files', resumableHttp] as const] : []),
-    ['/files', tus],
-    [mediaPath, media],
-    [config.chunkedPath, chunkedRoutes(chunkedDeps(deps, { uploads, identify, repo }))],
-    ['/upload-session', sessionRoutes(sessionDeps(deps, { uploads, identify, repo, delivery }))],
-    ['/media', mediaBytesRoutes({ repo, delivery })],
-    ['/', healthRoutes({ parts: { database, storage }, metrics: deps.metrics })],
-    [
-      '/',
-      accountRoutes({
-        users: createUsers({ db: database.db, now }),
-        tokens,
-        originOf: originOfRequest,
-      }),
-    ],
-  ]
-}
-
 /** HTTP/2 has `:authority` in the place of Host. */
 function hostOf(c: Context<Env>): string | undefined {
   const authority = c.env.incoming.headers[':authority']
   return c.req.header('host') ?? (typeof authority === 'string' ? authority : undefined)
 }
 
-function chunkedDeps(
-  { config, core, log, originOfRequest }: MountDeps,
-  parts: { uploads: Uploads<MediaFile>; identify: MiddlewareHandler<Env>; repo: MediaRepo },
-): ChunkedDeps<MediaFile> {
-  const limits = [config.chunkedMaxBytes, config.uploadMaxSize].filter((limit) => limit !== null)
-  return {
-    uploads: parts.uploads,
-    settings: {
-      path: config.chunkedPath,
-      storagePath: config.chunkedStoragePath,
-      checksum: config.chunkedChecksum,
-      fieldName: config.chunkedFieldName,
-      maxBytes: limits.length === 0 ? null : Math.min(...limits),
-      userRestricted: config.chunkedUserRestricted,
-      completeExt: config.chunkedCompleteExt,
-      incompleteExt: config.chunkedIncompleteExt,
-      expirationMs: config.chunkedExpirationMs,
-    },
-    authenticate: parts.identify,
-    permitted: requirePermission({ action: 'upload:create' }, config.allowAnonymousUploads),
-    filesOf: parts.repo.byUploads,
-    urlOf: mediaUrl,
-    originOf: originOfRequest,
-    idleMs: config.uploadIdleTimeoutMs,
-    now: core.now,
-    newId: core.newId,
-    log,
-  }
-}
-
-function sessionDeps(
-  { config, core, database, log, originOfRequest }: MountDeps,
-  parts: {
-    uploads: Uploads<MediaFile>
-    identify: MiddlewareHandler<Env>
-    repo: MediaRepo
-    delivery: Delivery
-  },
-): SessionDeps {
-  const { now } = core
-  const { db } = database
-  const limits = config.sessions
-  return {
-    uploads: parts.uploads,
-    sessions: createSessions({ db, limits, now, random: randomBytes }),
-    submit: createSubmission({
-      db,
-      now,
-      newKey: newMediaKey,
-      onPublished(door) {
-        core.meter.ended(door, 'published')
-        core.at('published')
-      },
-    }),
-    authenticate: parts.identify,
-    readonly: limits.readonly,
-    anonymousUploads: config.allowAnonymousUploads,
-    maxFileBytes: Math.min(largestSessionFile(limits), config.uploadMaxSize ?? Infinity),
-    idleMs: config.uploadIdleTimeoutMs,
-    now,
-    log,
-    originOf: originOfRequest,
-    mediaOf: parts.repo.byUpload,
-    mediaUrlOf: mediaUrl,
-    serve: (c, file) => sendFile(c, parts.delivery, file, { cache: 'revalidate' }),
-  }
-}
-
 /** 128 random bits: the part of a public URL that cannot be guessed. */
 function newMediaKey(): string {
   return randomBytes(16).toString('base64url')
-}
-
-/** Inspection reads files. A backend whose objects are none will have to bring them here first. */
-function localPath(storage: Storage, key: string): string {
-  if (storage.localPath === undefined) throw new Error('this storage has no local files')
-  return storage.localPath(key)
-}
-
-/**
- * What the process before this one left behind, before the first request. The embedded database is
- * ours alone, so whatever it shows half-done was left by the dead; a Postgres may have other
- * servers at work right now.
- */
-async function recover(
-  core: Core<MediaFile>,
-  database: OpenDatabase,
-  boot: Boot,
-  log: Log,
-): Promise<void> {
-  if (!boot.same) await distrustLengths(database.db)
-  const adopted = boot.same ? await adoptWrittenBytes(core, database.db) : 0
-  const swept = await sweep(core, database.db, {
-    settledAfterMs: database.kind === 'embedded' ? 0 : undefined,
-  })
-  await boot.remember()
-  if (adopted > 0 || Object.values(swept).some((count) => count > 0))
-    log.info({ adopted, ...swept }, 'recovered what the last run left')
 }

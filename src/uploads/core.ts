@@ -93,6 +93,7 @@ export interface Core<P> {
     publishedIn(seconds: number): void
   }
   log: {
+    info(fields: object, message: string): void
     warn(fields: object, message: string): void
     error(fields: object, message: string): void
   }

@@ -158,7 +158,7 @@ export async function digestOf(
 }
 
 /** Digests are computed from files on this machine; a backend without them has to bring its own. */
-export function localPath({ storage }: Core<unknown>, key: string): string {
+export function localPath({ storage }: Pick<Core<unknown>, 'storage'>, key: string): string {
   if (storage.localPath === undefined) throw new Error('this storage has no local files')
   return storage.localPath(key)
 }

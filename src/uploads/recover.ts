@@ -1,11 +1,33 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
-import type { Database } from '../db/database.ts'
+import type { Database, OpenDatabase } from '../db/database.ts'
 import { uploads } from '../db/schema.ts'
+import type { Boot } from '../storage/boot.ts'
 import { type Core, expiryFrom } from './core.ts'
+import { sweep } from './expire.ts'
 import { complete } from './finish.ts'
 import type { Upload } from './upload.ts'
 
 const PAGE = 500
+
+/**
+ * What the process before this one left behind, before the first request. The embedded database is
+ * ours alone, so whatever it shows half-done was left by the dead; a Postgres may have other
+ * servers at work right now.
+ */
+export async function recover<P>(
+  core: Core<P>,
+  { db, kind }: OpenDatabase,
+  boot: Boot,
+): Promise<void> {
+  if (!boot.same) await distrustLengths(db)
+  const adopted = boot.same ? await adoptWrittenBytes(core, db) : 0
+  const swept = await sweep(core, db, {
+    settledAfterMs: kind === 'embedded' ? 0 : undefined,
+  })
+  await boot.remember()
+  if (adopted > 0 || Object.values(swept).some((count) => count > 0))
+    core.log.info({ adopted, ...swept }, 'recovered what the last run left')
+}
 
 /**
  * Before the server listens, after a crash on a machine that kept running: what the dead process
@@ -17,7 +39,7 @@ const PAGE = 500
  *
  * @returns the number of uploads that went forward.
  */
-export async function adoptWrittenBytes<P>(core: Core<P>, db: Database): Promise<number> {
+async function adoptWrittenBytes<P>(core: Core<P>, db: Database): Promise<number> {
   let adopted = 0
   for (let after: string | null = null; ; ) {
     const page: Upload[] = await db
@@ -46,7 +68,7 @@ export async function adoptWrittenBytes<P>(core: Core<P>, db: Database): Promise
  * After a reboot: no length counts, not even at a later start on the same boot. What is noted here
  * ends with the next bytes of each upload.
  */
-export async function distrustLengths(db: Database): Promise<void> {
+async function distrustLengths(db: Database): Promise<void> {
   await db
     .update(uploads)
     .set({ cutTo: sql`${uploads.offset}` })

@@ -10,8 +10,8 @@ import type { Upload } from './upload.ts'
 
 export type Refused = 'quota-exceeded' | 'too-many-uploads' | SessionRefusal
 
-/** Looks for the reason of a refusal that was gone when it was looked for, and tries again. */
-const MAX_TRIES = 3
+/** What stood in the way can be gone when it is looked for: then the statement is run again. */
+const MAX_TRIES = 5
 
 /**
  * The statements on uploads that belong to a session. Its counters move in the statement that moves
@@ -31,8 +31,10 @@ export function createSessionFilesRepo(
       const inserted = await withRetry(() => rows(db, insertion(upload)))
       if (inserted.length > 0) return 'inserted'
     } catch (error) {
-      if (isUniqueViolation(error) && (await isTaken(upload))) return 'name-taken'
-      throw error
+      if (!isUniqueViolation(error)) throw error
+      if (await isTaken(upload)) return 'name-taken'
+      if (tries >= MAX_TRIES) throw error
+      return insertIntoSession(upload, tries + 1)
     }
     // The answer to an earlier try was lost.
     if (await db.$count(uploads, eq(uploads.id, upload.id))) return 'inserted'

@@ -165,6 +165,9 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
     facts: { now: string; reason?: Reason },
   ): Promise<{ id: string; door: string }[]> {
     const selection = selectionOf(which)
+    // Only whoever removes a file shows that its session is still in use.
+    const lifetimeMs = to === 'terminated' ? sessions.expiresAfterMs : 0
+    const livesUntil = new Date(Date.parse(facts.now) + lifetimeMs).toISOString()
     const states = sql.join(
       from.map((state) => sql`${state}`),
       sql`, `,
@@ -190,6 +193,7 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
         ), sessions as (
           update upload_sessions set file_count = file_count - leaving.files,
             total_size = total_size - leaving.bytes, updated_at = ${facts.now}::timestamptz,
+            expires_at = greatest(expires_at, ${livesUntil}::timestamptz),
             status = case when status = 'uploading' and file_count = leaving.files
               then 'created' else status end
           from leaving where upload_sessions.token = leaving.token

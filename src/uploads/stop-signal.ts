@@ -1,8 +1,14 @@
 import type { Core } from './core.ts'
 import type { HeldLock } from './lock.ts'
 
+export interface StopSignal {
+  signal: AbortSignal
+  /** Stops listening. */
+  detach(): void
+}
+
 /** Fires when somebody waits for the upload, or the process is about to stop. */
-export function stopSignal(core: Core<unknown>, lock: HeldLock) {
+export function stopSignal(core: Core<unknown>, lock: HeldLock): StopSignal {
   const stop = new AbortController()
   const onStop = () => stop.abort()
   const signals = [lock.asked, core.stopping]

@@ -56,6 +56,8 @@ describe.each(databaseKinds)('an import of CSV files with the %s database', (kin
     expect([code, stderr]).toEqual([0, ''])
     expect(sum.files).toMatchObject({ found: 2, imported: 2, bytes: image.length + 5, failed: 0 })
 
+    expect(await home.database.db.select().from(outbox)).toEqual([])
+
     await served(async (url, headers) => {
       const answer = await fetch(`${url}/api/media/files?ordering=-created_at`, { headers })
       const { count, results } = (await answer.json()) as Listing
@@ -82,7 +84,6 @@ describe.each(databaseKinds)('an import of CSV files with the %s database', (kin
       usedBytes: image.length,
       openUploads: 0,
     })
-    expect(await home.database.db.select().from(outbox)).toEqual([])
   })
 
   it('run again imports nothing twice, whatever was renamed, added or removed since', async () => {

@@ -19,6 +19,7 @@ const rooms = [
   'http',
   'web',
   'config',
+  'compose-doors.ts',
   'compose.ts',
   'commands',
   'cli.ts',
@@ -145,7 +146,7 @@ describe('the rooms of src/', () => {
   it('keep the HTTP framework in protocols/, http/ and compose.ts', () => {
     const others = importersOf(
       (name) => name === 'hono' || name.startsWith('@hono/'),
-      (file) => isBelow(file, 'protocols', 'http', 'web') || file === 'compose.ts',
+      (file) => isBelow(file, 'protocols', 'http', 'web') || file.startsWith('compose'),
     )
     expect(others, reasons.http).toEqual([])
   })

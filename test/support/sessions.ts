@@ -69,6 +69,11 @@ export function sessionClient(url: string, authorization: string | null): Sessio
   }
 }
 
+/** A client of a user of its own. */
+export async function userOf(server: TestServer): Promise<SessionClient> {
+  return sessionClient(server.url, (await server.accounts.add('user')).authorization)
+}
+
 /** What the database counts of a session, and what it should: they never differ. */
 export async function counted(server: TestServer, token: string) {
   const [found] = await rows<{ status: string; files: number; bytes: number; agrees: boolean }>(

@@ -118,8 +118,11 @@ async function noting<T>(
   } catch (error) {
     const { filename } = adding
     if (filename === undefined) throw error
-    const isTooLarge = error instanceof Fault && error.reason === 'too-large'
-    adding.refusal = isTooLarge ? fileTooBig(filename, maxFileBytes) : error
+    const reason = error instanceof Fault ? error.reason : null
+    if (reason === 'too-large') adding.refusal = fileTooBig(filename, maxFileBytes)
+    // Its bytes are gone: somebody has removed the file by its name.
+    else if (reason === 'not-found') adding.refusal = new Fault('upload-ended')
+    else adding.refusal = error
     throw adding.refusal
   }
 }

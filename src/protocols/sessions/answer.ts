@@ -15,6 +15,7 @@ const REFUSALS: ReadonlySet<Reason> = new Set([
   'too-many-pixels',
   'type-not-accepted',
   'file-unreadable',
+  'upload-ended',
   'unscannable',
 ])
 

@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto'
+import type { Context, Hono, MiddlewareHandler } from 'hono'
+import type { Tokens } from './auth/tokens.ts'
+import { createUsers } from './auth/users.ts'
+import type { Config } from './config.ts'
+import type { OpenDatabase } from './db/database.ts'
+import { accountRoutes } from './http/accounts.ts'
+import { authenticate, requirePermission } from './http/authenticate.ts'
+import { healthRoutes } from './http/health.ts'
+import { mediaPath, mediaRoutes } from './http/media.ts'
+import { mediaBytesRoutes, sendFile } from './http/media-bytes.ts'
+import { sendPart } from './http/part-bytes.ts'
+import type { Inspector } from './media/inspect.ts'
+import type { MediaFile } from './media/promote.ts'
+import { mediaUrl, toRecord } from './media/record.ts'
+import { createMediaRepo, type MediaRepo } from './media/repo.ts'
+import type { Delivery } from './media/serve.ts'
+import { createSubmission } from './media/session-files.ts'
+import { createThumbnails } from './media/thumbnails.ts'
+import type { ChunkedDeps } from './protocols/chunked/deps.ts'
+import { chunkedRoutes } from './protocols/chunked/door.ts'
+import type { Env } from './protocols/env.ts'
+import { createMultipartDoor } from './protocols/multipart/door.ts'
+import { resumableHttpRoutes } from './protocols/resumable-http/door.ts'
+import { type SessionDeps, sessionRoutes } from './protocols/sessions/door.ts'
+import { tusRoutes } from './protocols/tus/door.ts'
+import type { Log } from './telemetry/log.ts'
+import type { Metrics } from './telemetry/metrics.ts'
+import type { Core } from './uploads/core.ts'
+import { createUploads } from './uploads/create-uploads.ts'
+import { localPath } from './uploads/finish.ts'
+import { largestSessionFile } from './uploads/session-rules.ts'
+import { createSessions } from './uploads/sessions.ts'
+import type { Uploads } from './uploads/uploads.ts'
+
+export interface DoorDeps {
+  config: Config
+  core: Core<MediaFile>
+  database: OpenDatabase
+  log: Log
+  metrics: Metrics
+  tokens: Tokens
+  inspector: Inspector
+  originOfRequest: (c: Context<Env>) => string
+  /** 128 random bits: the part of a public URL that cannot be guessed. */
+  newMediaKey: () => string
+}
+
+/** Every door with where it stands, in the order in which they are asked. */
+export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Hono<Env>])[] {
+  const { config, core, database, log, tokens, originOfRequest } = deps
+  const { storage, now, newId } = core
+  const uploads = createUploads(core)
+  const repo = createMediaRepo(database.db)
+  const delivery = { storage, serveWith: config.serveWith }
+  const identify = authenticate(tokens)
+  const thumbnails = createThumbnails({
+    storage,
+    make: (row, width) =>
+      deps.inspector.thumbnail({ path: localPath(core, row.storageKey), width }),
+    exists: async (row) => (await repo.find(row.id)) !== undefined,
+  })
+  const tus = tusRoutes({
+    uploads,
+    authenticate: identify,
+    log,
+    path: '/files',
+    maxSize: config.uploadMaxSize,
+    newId,
+    originOf: originOfRequest,
+    linkOf: (file, origin) => ({ id: file.id, url: mediaUrl(file, origin) }),
+    serve: (c, file, headers) => sendFile(c, delivery, file, { headers, cache: 'revalidate' }),
+    servePart: (c, part, headers) => sendPart(c, delivery, part, headers),
+  })
+  const resumableHttp = resumableHttpRoutes({
+    uploads,
+    authenticate: identify,
+    log,
+    path: '/files',
+    maxSize: config.uploadMaxSize,
+    maxAppendSize: config.resumableHttpMaxAppendSize,
+    expiresAfterMs: config.uploadExpiresAfterMs,
+    interim: config.resumableHttpInterim,
+    newId,
+    now,
+    originOf: originOfRequest,
+    linkOf: (file, origin) => ({ id: file.id, url: mediaUrl(file, origin) }),
+    async resultOf(file, origin) {
+      const row = await repo.find(file.id)
+      return row && { location: `${mediaPath}/${row.id}`, record: toRecord(row, origin) }
+    },
+  })
+  const media = mediaRoutes({
+    authenticate: identify,
+    repo,
+    uploads,
+    multipart: createMultipartDoor({
+      uploads,
+      maxSize: config.uploadMaxSize,
+      idleMs: config.uploadIdleTimeoutMs,
+      log,
+    }),
+    thumbnails,
+    delivery,
+    origin: originOfRequest,
+    now,
+  })
+  return [
+    ...(config.resumableHttp ? [['/files', resumableHttp] as const] : []),
+    ['/files', tus],
+    [mediaPath, media],
+    [config.chunkedPath, chunkedRoutes(chunkedDeps(deps, { uploads, identify, repo }))],
+    ['/upload-session', sessionRoutes(sessionDeps(deps, { uploads, identify, repo, delivery }))],
+    ['/media', mediaBytesRoutes({ repo, delivery })],
+    ['/', healthRoutes({ parts: { database, storage }, metrics: deps.metrics })],
+    [
+      '/',
+      accountRoutes({
+        users: createUsers({ db: database.db, now }),
+        tokens,
+        originOf: originOfRequest,
+      }),
+    ],
+  ]
+}
+
+function chunkedDeps(
+  { config, core, log, originOfRequest }: DoorDeps,
+  parts: { uploads: Uploads<MediaFile>; identify: MiddlewareHandler<Env>; repo: MediaRepo },
+): ChunkedDeps<MediaFile> {
+  const limits = [config.chunkedMaxBytes, config.uploadMaxSize].filter((limit) => limit !== null)
+  return {
+    uploads: parts.uploads,
+    settings: {
+      path: config.chunkedPath,
+      storagePath: config.chunkedStoragePath,
+      checksum: config.chunkedChecksum,
+      fieldName: config.chunkedFieldName,
+      maxBytes: limits.length === 0 ? null : Math.min(...limits),
+      userRestricted: config.chunkedUserRestricted,
+      completeExt: config.chunkedCompleteExt,
+      incompleteExt: config.chunkedIncompleteExt,
+      expirationMs: config.chunkedExpirationMs,
+    },
+    authenticate: parts.identify,
+    permitted: requirePermission({ action: 'upload:create' }, config.allowAnonymousUploads),
+    filesOf: parts.repo.byUploads,
+    urlOf: mediaUrl,
+    originOf: originOfRequest,
+    idleMs: config.uploadIdleTimeoutMs,
+    now: core.now,
+    newId: core.newId,
+    log,
+  }
+}
+
+function sessionDeps(
+  { config, core, database, log, originOfRequest, newMediaKey }: DoorDeps,
+  parts: {
+    uploads: Uploads<MediaFile>
+    identify: MiddlewareHandler<Env>
+    repo: MediaRepo
+    delivery: Delivery
+  },
+): SessionDeps {
+  const { now } = core
+  const { db } = database
+  const limits = config.sessions
+  return {
+    uploads: parts.uploads,
+    sessions: createSessions({ db, limits, now, random: randomBytes }),
+    submit: createSubmission({
+      db,
+      now,
+      newKey: newMediaKey,
+      onPublished(door) {
+        core.meter.ended(door, 'published')
+        core.at('published')
+      },
+    }),
+    authenticate: parts.identify,
+    readonly: limits.readonly,
+    anonymousUploads: config.allowAnonymousUploads,
+    maxFileBytes: Math.min(largestSessionFile(limits), config.uploadMaxSize ?? Infinity),
+    idleMs: config.uploadIdleTimeoutMs,
+    now,
+    log,
+    originOf: originOfRequest,
+    mediaOf: parts.repo.byUpload,
+    mediaUrlOf: mediaUrl,
+    serve: (c, file) => sendFile(c, parts.delivery, file, { cache: 'revalidate' }),
+  }
+}

@@ -380,6 +380,21 @@ describe('PATCH', () => {
     expect((await tus.head(`${url}?token=x`)).status).toBe(200)
   })
 
+  it('leaves the unfinished uploads of other doors alone', async () => {
+    const form = new FormData()
+    form.set('file', new Blob(['01234']), 'chunk.bin')
+    const begun = await fetch(`${server.url}/api/chunked-uploads/`, {
+      method: 'PUT',
+      headers: { Authorization: owner.authorization, 'Content-Range': 'bytes 0-4/10' },
+      body: form,
+    })
+    const { id } = (await begun.json()) as { id: string }
+    const url = `${server.url}/files/${id}`
+    expect((await tus.patch(url, 5, '56789')).status).toBe(404)
+    expect((await tus.head(url)).status).toBe(404)
+    expect((await tus.remove(url)).status).toBe(404)
+  })
+
   it('lets staff reach the uploads of others', async () => {
     const url = await tus.begin(5)
     const staff = tusClient(server.url, (await server.accounts.add('staff')).authorization)

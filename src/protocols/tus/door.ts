@@ -3,7 +3,7 @@ import { Hono, type MiddlewareHandler } from 'hono'
 import { asFault } from '../../db/retry.ts'
 import { Fault } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { isWhole, type Upload } from '../../uploads/upload.ts'
+import { isOpen, isWhole, type Upload } from '../../uploads/upload.ts'
 import type { Uploads } from '../../uploads/uploads.ts'
 import type { Env } from '../env.ts'
 import { bodyLengthOf, cutRequest } from '../node-request.ts'
@@ -125,8 +125,8 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
     const patch = method === 'PATCH' ? parsePatch(header, bodyLengthOf(c.env.incoming)) : undefined
     // Before the lock: who may not know of an upload must not stop its writer either.
     const upload = await deps.uploads.find(c.var.actor, id)
-    // Another door's uploads end by other rules: here they can only be read.
-    if (upload.door !== 'tus') throw new Fault('not-found')
+    // Another door's uploads grow and finish by other rules.
+    if (upload.door !== 'tus' && isOpen(upload.state)) throw new Fault('not-found')
     // "The Server MUST respond with the 403 Forbidden status to PATCH requests against a final
     // upload URL", whatever offset they name.
     if (patch && isWhole(upload))

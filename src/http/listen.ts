@@ -90,6 +90,8 @@ function openSecure(app: Hono<Env>, tls: { cert: string; key: string }): Opened 
   })
   server.on('session', (session) => {
     sessions.add(session)
+    // Takes no new stream, and goes when the last one has ended: bodies have a bound of their own.
+    session.setTimeout(TIMES.keepAliveTimeout, () => session.close())
     session.once('close', () => sessions.delete(session))
   })
   return {

@@ -1,4 +1,5 @@
 import { Fault } from '../errors.ts'
+import { createHasher } from '../streams/digest-algorithms.ts'
 import { gather } from '../streams/gather.ts'
 import { endFault, withOffset } from './append-fault.ts'
 import type { Core } from './core.ts'
@@ -13,12 +14,21 @@ export async function repeatLast<P>(
   core: Core<P>,
   lock: HeldLock,
   upload: Upload,
-  { offset, length, body }: AppendInput,
+  { offset, length, body, verify }: AppendInput,
 ): Promise<Progress<P>> {
   if (offset !== upload.offset) throw new Fault('offset-mismatch', { offset: upload.offset })
   if (length !== 0) await requireEmpty(core, lock, body, offset)
+  if (verify) requireDigestOfNothing(verify, offset)
   await joinWholes(core, upload)
   return { upload, published: await core.hooks.findPublished(upload.id) }
+}
+
+function requireDigestOfNothing(verify: NonNullable<AppendInput['verify']>, offset: number) {
+  const { algorithm, expected } = verify
+  const found = createHasher(typeof algorithm === 'function' ? algorithm() : algorithm).digest()
+  const wanted = expected()
+  if (wanted === null || Buffer.from(wanted).toString('hex') !== found)
+    throw new Fault('digest-mismatch', { offset })
 }
 
 async function requireEmpty(

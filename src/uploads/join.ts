@@ -2,7 +2,7 @@ import type { Actor } from '../auth/actor.ts'
 import { Fault } from '../errors.ts'
 import { type Core, largestOf, mayAccess } from './core.ts'
 import { create } from './create.ts'
-import { complete, publish, reject } from './finish.ts'
+import { complete, endedFault, publish, reject } from './finish.ts'
 import type { HeldLock } from './lock.ts'
 import type { Part } from './repo-parts.ts'
 import { terminate } from './terminate.ts'
@@ -33,12 +33,13 @@ export async function createWhole<P>(
   const begun = await create(core, actor, { ...input, size: sizeOf(parts), parts: partIds })
   if (begun.upload.state !== 'receiving') return begun
   // Whoever finishes a part from here on sees the whole; those that were finished before we see.
-  const lock = await core.lock.acquire(begun.upload.id)
+  const lock = await lockUnlessInHand(core, begun.upload.id)
+  if (lock === null) return begun
   try {
-    return await joinIfReady(core, lock, begun.upload)
+    return await takeUp(core, lock)
   } catch (error) {
     // Nobody was told of it. Where it was refused it has ended already.
-    await terminate(core, lock).catch((failure: unknown) => {
+    await terminate(core, lock, { keepsPublished: true }).catch((failure: unknown) => {
       if (!(failure instanceof Fault))
         core.log.warn({ err: failure, upload: lock.id }, 'a whole that failed was left to expire')
     })
@@ -46,6 +47,27 @@ export async function createWhole<P>(
   } finally {
     lock.release()
   }
+}
+
+/** Null where the wait ran out: whoever brought the last part is putting the whole together. */
+async function lockUnlessInHand(core: Core<unknown>, id: string): Promise<HeldLock | null> {
+  try {
+    return await core.lock.acquire(id)
+  } catch (error) {
+    if (error instanceof Fault && error.reason === 'locked') return null
+    throw error
+  }
+}
+
+/** A new whole goes on from what it is by now: the last of its parts may have finished it. */
+async function takeUp<P>(core: Core<P>, lock: HeldLock): Promise<Progress<P>> {
+  const whole = await core.repo.get(lock.id)
+  if (whole === undefined) throw new Fault('not-found')
+  const ended = endedFault(whole)
+  if (ended) throw ended
+  if (whole.state === 'receiving') return joinIfReady(core, lock, whole)
+  if (whole.state === 'complete') return publish(core, lock, whole, { counted: 0 })
+  return { upload: whole, published: await core.hooks.findPublished(whole.id) }
 }
 
 /** The parts in order, if this actor may use every one of them. */

@@ -245,6 +245,29 @@ describe('other settings', () => {
 })
 
 describe('trouble while completing', () => {
+  it('leaves nothing of a whole file, so that sending it again makes one', async () => {
+    let broken = true
+    await start(
+      {},
+      {
+        wrapStorage: (storage) => ({
+          ...storage,
+          async finalise(...args) {
+            if (broken) throw new Fault('unavailable')
+            return storage.finalise(...args)
+          },
+        }),
+      },
+    )
+    const whole = () =>
+      client.post('', { file: { bytes: 'hello', filename: 'a.txt' }, md5: digest('hello') })
+    expect((await whole()).status).toBe(503)
+    broken = false
+    expect((await whole()).status).toBe(200)
+    const list = await client.list()
+    expect(list.map((upload) => upload.status)).toEqual([2])
+  })
+
   it('is 503, and the same request completes it afterwards', async () => {
     let broken = true
     await start(

@@ -76,6 +76,7 @@ function parseJson(text: string): unknown {
 function fieldsOf(value: unknown): Map<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new Fault('bad-request', { text: 'Invalid data. Expected a dictionary.' })
-  const present = Object.entries(value).filter(([, each]) => each !== null)
+  const plain = ['string', 'number', 'boolean']
+  const present = Object.entries(value).filter(([, each]) => plain.includes(typeof each))
   return new Map(present.map(([name, each]) => [name, String(each)]))
 }

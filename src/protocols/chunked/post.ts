@@ -1,10 +1,11 @@
 import { Fault } from '../../errors.ts'
+import type { HeldLock } from '../../uploads/lock.ts'
 import type { Upload } from '../../uploads/upload.ts'
 import type { BodyFacts, Progress } from '../../uploads/uploads.ts'
 import { parseContentRange } from '../../wire/content-range.ts'
 import { requireRange, sizeFirst, sizeOf } from './check.ts'
 import type { Chunk } from './chunk.ts'
-import { finish } from './complete.ts'
+import { type ExpectedDigest, finish } from './complete.ts'
 import type { ChunkedDeps, PublishedFile } from './deps.ts'
 import { addChunk, beginUpload, type Sender } from './store.ts'
 import {
@@ -44,8 +45,27 @@ export async function takePosted<P extends PublishedFile>(
     const hex = digest()
     if (hex === undefined) return { chunk: upload }
     const expected = { algorithm: checksum, hex, differs: checksumDiffers }
-    return { whole: await finish(deps, lock, upload, expected) }
+    return { whole: await finishOrDrop(deps, lock, upload, expected) }
   })
+}
+
+/**
+ * A whole file in one request leaves nothing behind that its client could ask about: where it
+ * cannot be finished now it is dropped, so that sending it again does not make two of it.
+ */
+async function finishOrDrop<P extends PublishedFile>(
+  deps: ChunkedDeps<P>,
+  lock: HeldLock,
+  upload: Upload,
+  expected: ExpectedDigest,
+): Promise<Progress<P>> {
+  try {
+    return await finish(deps, lock, upload, expected)
+  } catch (error) {
+    if (!(error instanceof Fault && error.reason === 'pending')) throw error
+    await deps.uploads.terminate(lock, { keepsPublished: true })
+    throw error.cause instanceof Fault ? error.cause : new Fault('unavailable', { cause: error })
+  }
 }
 
 /** What a range says that no field after the file can mend. */

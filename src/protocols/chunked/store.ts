@@ -45,19 +45,23 @@ export async function beginUpload<P extends PublishedFile, T>(
   const { uploads, settings } = deps
   const size = range && sizeOf(range)
   let lock: HeldLock | undefined
+  let created: { upload: Upload } | undefined
   try {
     let upload: Upload
     try {
       requireLength(chunk, size)
       if (range !== null && range.start !== 0) throw offsetsDiffer(0, range.start)
-      const created = await uploads.create(actor, newUpload(deps, chunk, range?.total ?? null))
+      created = await uploads.create(actor, newUpload(deps, chunk, range?.total ?? null))
       lock = await uploads.lock(created.upload.id)
       upload = await store(deps, lock, created.upload, chunk, size, (bytes) => ({
         filename: requireName(chunk),
         ...confirm(bytes),
       }))
     } catch (error) {
-      if (lock !== undefined) await abandon(deps, lock)
+      if (created !== undefined) {
+        lock ??= await uploads.lock(created.upload.id)
+        await abandon(deps, lock)
+      }
       throw await sizeFirst(chunk, size, settings.maxBytes, error)
     }
     return await then(lock, upload)

@@ -245,8 +245,11 @@ function fail(run: Run, error: unknown): void {
 
 function settle(run: Run): void {
   if (run.failure) run.whole.reject(run.failure.error)
-  else if (run.ended && run.parsed) run.whole.resolve()
-  else return
+  else if (run.ended && run.parsed) {
+    // Nothing is waited for any more: what the file's taker still does has bounds of its own.
+    run.stopWatching()
+    run.whole.resolve()
+  } else return
   if (run.taking > 0) return
   run.stopWatching()
   run.done()

@@ -71,9 +71,11 @@ export function resumableHttpRoutes<P>(deps: ResumableHttpDeps<P>): Hono<Env> {
       if (door !== DOOR) return false
       const isFile = state === 'promoted' || state === 'complete'
       return c.req.method !== 'GET' || !isFile || namesTheDraft(header)
-    } catch {
-      // Whatever it is, the door behind this one meets it too and answers in its own words.
-      return false
+    } catch (error) {
+      // What is not to be had, the door behind this one says in its own words. But where we cannot
+      // know for a moment, its words for a request without a version would be final.
+      const fault = asFault(error)
+      return !(fault instanceof Fault) || fault.status >= 500
     }
   }
 

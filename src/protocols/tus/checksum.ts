@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Fault } from '../../errors.ts'
+import { createHasher } from '../../streams/digest-algorithms.ts'
 import type { AppendInput } from '../../uploads/uploads.ts'
 import { parseUploadChecksum, type UploadChecksum } from '../../wire/upload-checksum.ts'
 
@@ -36,6 +37,15 @@ export function verificationOf(
     return parseChecksum(sent)
   }
   return { algorithm: () => trailer().algorithm, expected: () => trailer().digest }
+}
+
+/** A request without bytes has a checksum too, and it may be wrong. */
+export function requireChecksumOfNothing(header: (name: string) => string | undefined): void {
+  const checksum = parseBodyChecksum(header)
+  if (checksum === null || checksum === 'trailer') return
+  const { algorithm, digest } = checksum
+  if (createHasher(algorithm).digest() !== Buffer.from(digest).toString('hex'))
+    throw new Fault('digest-mismatch')
 }
 
 function parseChecksum(text: string): UploadChecksum {

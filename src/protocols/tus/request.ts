@@ -1,7 +1,7 @@
 import { Fault } from '../../errors.ts'
 import { parseNonNegativeInteger } from '../../wire/integer.ts'
 import { parseUploadMetadata } from '../../wire/upload-metadata.ts'
-import { type BodyChecksum, parseBodyChecksum } from './checksum.ts'
+import { type BodyChecksum, parseBodyChecksum, requireChecksumOfNothing } from './checksum.ts'
 
 export const TUS_VERSION = '1.0.0'
 /** "All PATCH requests MUST use Content-Type: application/offset+octet-stream" (tus 1.0, PATCH). */
@@ -69,6 +69,7 @@ export function parseCreation(
   // A declared length of 0 is no body; one of unknown length is one, however short.
   const body = announced === 0 ? null : parseBody(header, announced)
   if (body !== null) requireBodyType(header)
+  else requireChecksumOfNothing(header)
   return {
     size: creationSize(header('upload-length'), header('upload-defer-length')),
     // What it is called and what its digest is are said of the whole: a part's are only kept.

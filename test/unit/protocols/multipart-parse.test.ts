@@ -106,6 +106,25 @@ describe('parseForm', () => {
     expect(incoming.destroyed).toBe(false)
   })
 
+  it('gives a file that is whole all the time it takes to be finished', async () => {
+    const incoming = request()
+    let finished = false
+    const handlers = {
+      onField() {},
+      async onFile(taken: FormFile) {
+        await readAll(taken.body)
+        await taken.rest()
+        // Longer than the parser has for making up its mind about the end of a body.
+        await new Promise((resolve) => setTimeout(resolve, 60))
+        finished = true
+      },
+    }
+    const done = parseForm(incoming, handlers, { settleMs: 10 })
+    incoming.end(form(file('a.bin', 'bytes')))
+    await done
+    expect(finished).toBe(true)
+  })
+
   it('tells a file when all that follows it is there, and well-formed', async () => {
     const incoming = request()
     let settled = false

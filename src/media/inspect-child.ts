@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { type ByteSource, bounded, openFile } from './bytes.ts'
 import { detect } from './detect.ts'
 import { readImage } from './image.ts'
@@ -40,6 +41,19 @@ const work = async (job: Job): Promise<Inspection | Uint8Array | null> => {
 const isSystemError = (error: unknown): boolean =>
   error instanceof Error && 'syscall' in error && 'errno' in error
 
+/**
+ * The most memory that was ever resident, where the kernel tells (Linux), else 0. Not getrusage's
+ * figure: that one begins with what the parent had when it forked.
+ */
+const peakMemory = (): number => {
+  try {
+    const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))
+    return Number(peak?.[1] ?? 0) * 1024
+  } catch {
+    return 0
+  }
+}
+
 const answer = async (job: Job): Promise<Reply> => {
   let result: { ok: true; value: Inspection | Uint8Array | null } | { ok: false; error: unknown }
   try {
@@ -47,6 +61,8 @@ const answer = async (job: Job): Promise<Reply> => {
   } catch (error) {
     result = { ok: false, error }
   }
+  // A peak between two looks counts all the same.
+  if (peakMemory() > memoryLimitBytes) process.kill(process.pid, 'SIGKILL')
   // What one image left behind must not count against the next.
   const spent = process.memoryUsage.rss() > memoryLimitBytes / 2
   if (result.ok) return { ...result, spent }

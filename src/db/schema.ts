@@ -145,11 +145,16 @@ export const uploads = pgTable(
     expiresAt: time('expires_at'),
     /** In an ended state: whether the bytes are removed as well. */
     bytesGone: boolean('bytes_gone').notNull().default(false),
+    /** The server that has the upload in hand; null where nobody has. Its lease is in `servers`. */
+    lockOwner: uuid('lock_owner'),
+    /** Grows with every server that takes the lock: what an older one still wants to record fails. */
+    lockEpoch: bytes('lock_epoch').notNull().default(0),
   },
   (t) => [
     index('uploads_open')
       .on(t.expiresAt)
       .where(sql`${t.state} in ('creating', 'receiving', 'held')`),
+    index('uploads_locked').on(t.lockOwner).where(sql`${t.lockOwner} is not null`),
     index('uploads_owner').on(t.ownerId, t.createdAt.desc()),
     // One name once in a session, however many requests bring it at the same time.
     uniqueIndex('uploads_session_name')
@@ -224,3 +229,56 @@ export const outbox = pgTable('outbox', {
   payload: jsonb('payload').notNull(),
   createdAt: time('created_at').notNull(),
 })
+
+/** The servers at work on this database: each renews its lease, and whose has run out is dead. */
+export const servers = pgTable('servers', {
+  id: uuid('id').primaryKey(),
+  /** The machine's boot and process namespace: whoever shares them can see whether `pid` lives. */
+  host: text('host'),
+  pid: integer('pid'),
+  /** When the process began, as the kernel counts: a number may be given to another one later. */
+  pidStart: text('pid_start'),
+  /** By the database's clock, the only one that all servers share. */
+  leasedUntil: time('leased_until').notNull(),
+})
+
+/** Objects of an S3 store that are not finished yet: what is stored of each. */
+export const s3Objects = pgTable('s3_objects', {
+  /** The storage key that the upload knows. */
+  key: text('key').primaryKey(),
+  /** The key in the store from the first byte on: a finished object is never copied. */
+  target: text('target').notNull(),
+  /** The multipart upload; null until the first full part. */
+  multipartId: text('multipart_id'),
+  /** Multipart uploads begun for it: more than one, and the others have to be aborted. */
+  multipartsBegun: integer('multiparts_begun').notNull().default(0),
+  /** Bytes of every part but the last. */
+  partSize: bytes('part_size').notNull(),
+  /** Numbers are given out once: what a server that lost its turn still sends counts nowhere. */
+  nextNumber: integer('next_number').notNull().default(1),
+  /** Who may record parts: the appender opened last. */
+  writer: uuid('writer'),
+  createdAt: time('created_at').notNull(),
+})
+
+/** What is stored of an unfinished object: its parts, and the tails that have no full part yet. */
+export const s3Pieces = pgTable(
+  's3_pieces',
+  {
+    key: text('key')
+      .notNull()
+      .references(() => s3Objects.key, { onDelete: 'cascade' }),
+    /** The part number; of a tail, what makes its name its own. */
+    number: integer('number').notNull(),
+    /** `part` of the multipart upload, `tail` beside it, or `whole`: the object itself. */
+    kind: text('kind', { enum: ['part', 'tail', 'whole'] }).notNull(),
+    /** First byte, counted in the whole object. */
+    start: bytes('start').notNull(),
+    size: bytes('size').notNull(),
+    /** Null until it is stored: whatever a crash left under its name is not counted. */
+    etag: text('etag'),
+    /** The checksum that the store gave for a part, for those that ask for it again at the end. */
+    checksum: text('checksum'),
+  },
+  (t) => [primaryKey({ columns: [t.key, t.number] })],
+)

@@ -14,6 +14,8 @@ export interface DiskOptions {
 }
 
 const READ_CHUNK_BYTES = 256 * 1024
+/** The last sync of a body is then short, however long the body was. */
+const SYNC_EVERY_BYTES = 16 * 1024 * 1024
 /** An unfinished `put` older than this belongs to a process that is gone. */
 const STALE_PUT_MS = 60_000
 
@@ -170,6 +172,7 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
 function createAppender(handle: FileHandle, offset: number, synced: boolean): Appender {
   let position = offset
   return {
+    syncEveryBytes: SYNC_EVERY_BYTES,
     async write(buffers) {
       let rest: readonly Uint8Array[] = buffers
       // A write may be cut short by a full disk or a signal; the next one tells which.
@@ -181,6 +184,12 @@ function createAppender(handle: FileHandle, offset: number, synced: boolean): Ap
     },
     async sync() {
       if (synced) await handle.datasync().catch(rethrow)
+    },
+    async readHead(length) {
+      const { buffer, bytesRead } = await handle
+        .read(Buffer.alloc(length), 0, length, 0)
+        .catch(rethrow)
+      return buffer.subarray(0, bytesRead)
     },
     async truncate(size) {
       await handle.truncate(size).catch(rethrow)

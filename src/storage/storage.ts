@@ -16,7 +16,7 @@ export interface Storage {
    * Makes an empty object. It survives a power cut once this resolves (unless durability is
    * `process`). Rejects when the key exists already: two uploads never share bytes.
    */
-  create(key: string): Promise<void>
+  create(key: string, plan?: ObjectPlan): Promise<void>
 
   /** Bytes stored under the key, or null where there is no such object. */
   size(key: string): Promise<number | null>
@@ -44,8 +44,8 @@ export interface Storage {
 
   /**
    * Declares the object finished: checks that exactly `size` bytes are there, all of them made
-   * durable by `sync` before. With `to` the object is known by that key from here on; no byte is
-   * copied. Doing it again changes nothing.
+   * durable by `sync` before. With `to`, the `target` of its creation, the object is known by that
+   * key from here on; no byte is copied. Doing it again changes nothing.
    */
   finalise(key: string, size: number, to?: string): Promise<void>
 
@@ -66,12 +66,31 @@ export interface Storage {
   localPath?(key: string): string
 }
 
-/** A file open for writing at its end. One writer at a time; the upload's lock sees to that. */
+/** What is known of an object before its first byte. */
+export interface ObjectPlan {
+  /** The key that `finalise` will give it. Default: the one it has. */
+  target?: string | undefined
+  /** Bytes that it will have; null or left out where nobody knows. */
+  size?: number | null | undefined
+}
+
+/** An object open for writing at its end. One writer at a time; the upload's lock sees to that. */
 export interface Appender {
+  /**
+   * Bytes after which a sync that runs beside the next writes makes the last one shorter. Absent
+   * where bytes are stored as they come, and a sync in between would only be work.
+   */
+  readonly syncEveryBytes?: number
   /** Writes the buffers in order, in as few system calls as it takes. */
   write(buffers: readonly Uint8Array[]): Promise<void>
-  /** Makes all that was written survive what the configured durability promises. */
-  sync(): Promise<void>
+  /**
+   * Makes all that was written survive what the configured durability promises.
+   *
+   * @param whole the object has all its bytes now: nothing is written after this.
+   */
+  sync(whole?: boolean): Promise<void>
+  /** Reads bytes of the first 64 KiB that this appender has just written, before they are synced. */
+  readHead(length: number): Promise<Uint8Array>
   /** Drops the bytes past `size`. */
   truncate(size: number): Promise<void>
   close(): Promise<void>

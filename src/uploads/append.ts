@@ -15,8 +15,6 @@ import type { Upload } from './upload.ts'
 import type { AppendInput, BodyFacts, Progress } from './uploads.ts'
 import { type BodyCheck, openBodyCheck } from './verify.ts'
 
-/** Bytes after which a sync is begun while the body goes on, so that the last one is short. */
-const SYNC_EVERY_BYTES = 16 * 1024 * 1024
 /** Milliseconds after which a long body's offset is recorded on the way: expiry moves with it. */
 const RECORD_EVERY_MS = 10_000
 /** Bytes that tell most types; file-type asks for no more. */
@@ -176,13 +174,12 @@ function hasWholeBody<P>({ source, upload, at, check }: Run<P>): boolean {
 }
 
 /** Looks at the first bytes once they are there, so that nobody sends the rest for nothing. */
-async function screen<P>({ core, upload, at }: Run<P>, before: number): Promise<void> {
+async function screen<P>({ core, upload, at, appender }: Run<P>, before: number): Promise<void> {
   const { screenPrefix } = core.hooks
   // A part begins anywhere in its file.
   if (screenPrefix === undefined || upload.purpose === 'part') return
   if (before >= PREFIX_BYTES || at < PREFIX_BYTES) return
-  const prefix = await core.storage.readAt(upload.storageKey, 0, PREFIX_BYTES)
-  await screenPrefix(prefix, upload)
+  await screenPrefix(await appender.readHead(PREFIX_BYTES), upload)
 }
 
 async function syncOnTheWay<P>(run: Run<P>): Promise<void> {
@@ -192,7 +189,7 @@ async function syncOnTheWay<P>(run: Run<P>): Promise<void> {
     await settle(run)
     await record(run)
     run.progress?.onRecorded(run.recorded)
-  } else if (run.at - run.syncedUpTo >= SYNC_EVERY_BYTES) {
+  } else if (run.at - run.syncedUpTo >= (run.appender.syncEveryBytes ?? Infinity)) {
     await run.syncing
     run.syncedUpTo = run.at
     run.syncing = run.appender.sync()
@@ -205,7 +202,7 @@ async function syncOnTheWay<P>(run: Run<P>): Promise<void> {
 async function settle<P>(run: Run<P>): Promise<void> {
   try {
     await run.syncing
-    await run.appender.sync()
+    await run.appender.sync(run.at === run.upload.size && run.upload.autoFinish)
     run.syncedUpTo = run.at
   } catch (error) {
     run.lost = true

@@ -33,7 +33,10 @@ export async function create<P>(
     core.at('parts-recorded')
   }
   try {
-    await storage.create(upload.storageKey)
+    await storage.create(upload.storageKey, {
+      target: upload.finalKey ?? undefined,
+      size: upload.size,
+    })
   } catch (error) {
     const now = core.now().toISOString()
     await repo.end({ id: upload.id }, ['creating'], 'terminated', { now })
@@ -119,6 +122,8 @@ export function newRow(core: Core<unknown>, ownerId: number | null, input: NewUp
     updatedAt: now.toISOString(),
     expiresAt: new Date(now.getTime() + lifetimeMs).toISOString(),
     bytesGone: false,
+    lockOwner: null,
+    lockEpoch: 0,
   }
 }
 

@@ -1,22 +1,29 @@
 import { randomBytes } from 'node:crypto'
+import path from 'node:path'
 import type { Context, Hono, MiddlewareHandler } from 'hono'
 import type { Tokens } from './auth/tokens.ts'
 import { createUsers } from './auth/users.ts'
 import type { Config } from './config.ts'
 import type { OpenDatabase } from './db/database.ts'
+import type { Events } from './events/events.ts'
 import { accountRoutes } from './http/accounts.ts'
 import { authenticate, requirePermission } from './http/authenticate.ts'
+import { eventsRoutes } from './http/events.ts'
 import { healthRoutes } from './http/health.ts'
 import { mediaPath, mediaRoutes } from './http/media.ts'
 import { mediaBytesRoutes, sendFile } from './http/media-bytes.ts'
 import { sendPart } from './http/part-bytes.ts'
+import { webhooksRoutes } from './http/webhooks.ts'
 import type { Inspector } from './media/inspect.ts'
+import { createLocalFiles } from './media/local-files.ts'
+import type { Manifests } from './media/manifests.ts'
 import type { MediaFile } from './media/promote.ts'
 import { mediaUrl, toRecord } from './media/record.ts'
 import { createMediaRepo, type MediaRepo } from './media/repo.ts'
 import type { Delivery } from './media/serve.ts'
 import { createSubmission } from './media/session-files.ts'
 import { createThumbnails } from './media/thumbnails.ts'
+import { createUpdate } from './media/update.ts'
 import type { ChunkedDeps } from './protocols/chunked/deps.ts'
 import { chunkedRoutes } from './protocols/chunked/door.ts'
 import type { Env } from './protocols/env.ts'
@@ -28,10 +35,10 @@ import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import type { Core } from './uploads/core.ts'
 import { createUploads } from './uploads/create-uploads.ts'
-import { localPath } from './uploads/finish.ts'
 import { largestSessionFile } from './uploads/session-rules.ts'
 import { createSessions } from './uploads/sessions.ts'
 import type { Uploads } from './uploads/uploads.ts'
+import { clientNetwork } from './wire/client-address.ts'
 
 export interface DoorDeps {
   config: Config
@@ -44,6 +51,9 @@ export interface DoorDeps {
   originOfRequest: (c: Context<Env>) => string
   /** 128 random bits: the part of a public URL that cannot be guessed. */
   newMediaKey: () => string
+  /** Where every record has a manifest beside its bytes. */
+  manifests: Manifests | undefined
+  events: Events
 }
 
 /** Every door with where it stands, in the order in which they are asked. */
@@ -53,11 +63,17 @@ export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Ho
   const uploads = createUploads(core)
   const repo = createMediaRepo(database.db)
   const delivery = { storage, serveWith: config.serveWith }
-  const identify = authenticate(tokens)
+  const identify = authenticate(tokens, (c) =>
+    clientNetwork({
+      trustProxy: config.trustProxy,
+      header: (name) => c.req.header(name),
+      remote: c.env.incoming.socket.remoteAddress,
+    }),
+  )
+  const localFiles = createLocalFiles({ storage, folder: path.join(config.dataDir, 'tmp') })
   const thumbnails = createThumbnails({
     storage,
-    make: (row, width) =>
-      deps.inspector.thumbnail({ path: localPath(core, row.storageKey), width }),
+    make: (row, width) => localFiles.lend(row, (path) => deps.inspector.thumbnail({ path, width })),
     exists: async (row) => (await repo.find(row.id)) !== undefined,
   })
   const tus = tusRoutes({
@@ -101,6 +117,7 @@ export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Ho
       log,
     }),
     thumbnails,
+    update: createUpdate({ repo, uploads, manifests: deps.manifests }),
     delivery,
     origin: originOfRequest,
     now,
@@ -112,6 +129,8 @@ export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Ho
     [config.chunkedPath, chunkedRoutes(chunkedDeps(deps, { uploads, identify, repo }))],
     ['/upload-session', sessionRoutes(sessionDeps(deps, { uploads, identify, repo, delivery }))],
     ['/media', mediaBytesRoutes({ repo, delivery })],
+    ['/api/events', eventsRoutes({ feed: deps.events.feed, tokens, originOf: originOfRequest })],
+    ['/api/webhooks', webhooksRoutes({ events: deps.events, tokens, originOf: originOfRequest })],
     ['/', healthRoutes({ parts: { database, storage }, metrics: deps.metrics })],
     [
       '/',
@@ -155,7 +174,7 @@ function chunkedDeps(
 }
 
 function sessionDeps(
-  { config, core, database, log, originOfRequest, newMediaKey }: DoorDeps,
+  { config, core, database, log, originOfRequest, newMediaKey, manifests }: DoorDeps,
   parts: {
     uploads: Uploads<MediaFile>
     identify: MiddlewareHandler<Env>
@@ -169,10 +188,12 @@ function sessionDeps(
   return {
     uploads: parts.uploads,
     sessions: createSessions({ db, limits, now, random: randomBytes }),
+    creationRate: core.creationRate,
     submit: createSubmission({
       db,
       now,
       newKey: newMediaKey,
+      manifests,
       onPublished(door) {
         core.meter.ended(door, 'published')
         core.at('published')

@@ -7,42 +7,54 @@ import { ensureAdmin } from './auth/ensure-admin.ts'
 import { createTokens } from './auth/tokens.ts'
 import { createDoors } from './compose-doors.ts'
 import type { Config } from './config.ts'
-import type { OpenDatabase } from './db/database.ts'
+import type { Database, OpenDatabase } from './db/database.ts'
 import { openEmbedded } from './db/pglite.ts'
 import { openPostgres } from './db/postgres.ts'
 import { uploads as uploadsTable } from './db/schema.ts'
+import { createEvents } from './events/events.ts'
+import { createOutbox } from './events/outbox.ts'
 import { createApp } from './http/app.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { requestLog } from './http/request-log.ts'
 import { createInspector } from './media/inspect.ts'
+import { bytesOf } from './media/local-files.ts'
+import { manifestKey } from './media/manifest.ts'
+import { createManifests } from './media/manifests.ts'
 import { createPromotion, type MediaFile } from './media/promote.ts'
+import { publishAnnounced } from './media/publish-announced.ts'
+import { type RebuildOptions, type Rebuilt, rebuild } from './media/rebuild.ts'
 import { createScan, scanFirst } from './media/scan.ts'
 import { thumbnailKeys } from './media/thumbnails.ts'
 import type { Env } from './protocols/env.ts'
 import { readBoot } from './storage/boot.ts'
 import { openDiskStorage } from './storage/disk.ts'
+import { openS3Storage } from './storage/s3.ts'
 import type { Storage } from './storage/storage.ts'
 import { createDigester } from './streams/digest.ts'
 import { createLog, type Log } from './telemetry/log.ts'
-import { createMetrics } from './telemetry/metrics.ts'
+import { createMetrics, type MetricsSnapshot, type RenderedMetrics } from './telemetry/metrics.ts'
 import type { Core, Step } from './uploads/core.ts'
+import { createCreationRate } from './uploads/creation-rate.ts'
 import { type Swept, sweep } from './uploads/expire.ts'
-import { localPath } from './uploads/finish.ts'
 import { createImporter, type Importer } from './uploads/importer.ts'
-import { createMemoryLock } from './uploads/lock-memory.ts'
-import { recover } from './uploads/recover.ts'
+import { createLocks } from './uploads/locks.ts'
+import { fence, recover } from './uploads/recover.ts'
 import { createUploadsRepo } from './uploads/repo.ts'
 import { createSweeping } from './uploads/sweeping.ts'
 import { originOf } from './wire/host.ts'
 
-/** What tests put in the place of the real thing: clocks and faults, nothing else. */
+/** What tests, and the processes of WORKERS, put in the place of the usual. */
 export interface Replacements {
   now?: () => Date
   /** Called at every named step of an upload's life. */
   at?: (step: Step) => void
   log?: Log
   database?: OpenDatabase
+  /** Milliseconds after which a server that is not heard of counts as dead. */
+  leaseMs?: number
   wrapStorage?: (storage: Storage) => Storage
+  /** Where several processes answer as one (WORKERS): the figures of all of them. */
+  renderMetrics?: () => Promise<RenderedMetrics>
 }
 
 export interface Landfall {
@@ -52,45 +64,81 @@ export interface Landfall {
   sweep(): Promise<Swept>
   /** Takes over users and files that are there already. */
   importer: Importer
+  /** Makes records again from the manifests beside the bytes. Only while it does not listen. */
+  rebuild(options: RebuildOptions): Promise<Rebuilt>
+  /** What this process has measured. */
+  snapshot(): Promise<MetricsSnapshot>
   /** Stops taking requests, stores what running ones have brought, and lets go of everything. */
   close(): Promise<void>
 }
 
 const SWEEP_EVERY_MS = 60_000
+/** The ends of an upload that write an event. */
+const ANNOUNCED: ReadonlySet<string> = new Set(['published', 'rejected', 'terminated'])
+const EMBEDDED =
+  'the embedded database is for this process alone; what it holds survives a crash of the ' +
+  'process, not a power cut'
 
 /** The only place that builds things. */
 export async function compose(config: Config, replaced: Replacements = {}): Promise<Landfall> {
   const now = replaced.now ?? (() => new Date())
-  const log = replaced.log ?? createLog({ level: config.logLevel, format: config.logFormat })
+  const log =
+    replaced.log ??
+    createLog({ level: config.logLevel, format: config.logFormat, pid: config.workers > 1 })
   const database = replaced.database ?? (await openDatabase(config))
   const { db } = database
-  const disk = await openDiskStorage({
-    root: path.join(config.dataDir, 'files'),
-    durability: config.durability,
+  const opened = await openStorage(config, db).catch(async (error: unknown) => {
+    await database.close()
+    throw error
   })
-  const storage = replaced.wrapStorage?.(disk) ?? disk
+  const storage = replaced.wrapStorage?.(opened.storage) ?? opened.storage
   const boot = await readBoot(config.dataDir)
+  const outbox = createOutbox(db)
   const metrics = createMetrics({
     openUploads: () =>
       db.$count(uploadsTable, inArray(uploadsTable.state, ['creating', 'receiving'])),
+    webhookPending: config.webhook === null ? undefined : outbox.pendingSeconds,
+  })
+  const events = createEvents({
+    db,
+    outbox,
+    webhook: config.webhook,
+    origin: config.publicUrl ?? '',
+    now,
+    newId: () => randomUUID(),
+    log,
+    onTried: metrics.webhookTried,
   })
   const inspector = createInspector({
     maxImagePixels: config.maxImagePixels,
     log: (message, fields) => log.warn(fields, message),
   })
   const digester = createDigester()
+  const locks = createLocks(database, {
+    log,
+    onWaited: metrics.lockWaited,
+    leaseMs: replaced.leaseMs,
+    fence: (id, isOurs) => fence(core, id, isOurs),
+  })
   const stopping = new AbortController()
   // Every running body listens to it; there is no bound to warn at.
   setMaxListeners(0, stopping.signal)
 
+  const keepsManifests = config.mediaManifests ?? database.kind === 'embedded'
+  const onStored = () => replaced.at?.('manifest-stored')
+  const manifests = keepsManifests ? createManifests({ db, storage, onStored }) : undefined
+
+  const afterReboot = async () => (keepsManifests ? publishAnnounced({ db, storage, log }) : 0)
+
   const promotion = createPromotion({
     db,
     inspector,
-    pathOf: (key) => localPath({ storage: disk }, key),
-    derivedKeys: thumbnailKeys,
+    bytesOf: (key) => bytesOf(storage, key),
+    derivedKeys: (key) => [manifestKey(key), ...thumbnailKeys(key)],
     accepted: config.acceptedFileFormats,
     now,
     newKey: newMediaKey,
+    manifests,
     onInspected: () => replaced.at?.('inspected'),
   })
 
@@ -102,7 +150,7 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
     ),
     storage,
     digester,
-    lock: createMemoryLock({ onWaited: metrics.lockWaited }),
+    lock: locks.lock,
     limits: {
       maxSize: config.uploadMaxSize,
       expiresAfterMs: config.uploadExpiresAfterMs,
@@ -118,19 +166,25 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
             promotion,
             createScan({ clamav: config.clamav, storage, stopping: stopping.signal, log }),
           ),
+    creationRate: createCreationRate({ perMinute: config.userMaxCreationsPerMinute, now }),
     now,
     newId: () => randomUUID(),
     stopping: stopping.signal,
     at: replaced.at ?? (() => {}),
     meter: {
-      ended: metrics.uploadEnded,
+      ended(door, outcome) {
+        metrics.uploadEnded(door, outcome)
+        if (ANNOUNCED.has(outcome)) events.wake()
+      },
       received: metrics.bytesReceived,
       publishedIn: metrics.promoted,
     },
     log,
   }
   const tokens = createTokens({ db, now })
-  const sweeping = createSweeping(() => sweep(core, db), {
+  // Where there are several servers, one of them is enough.
+  const sweepInTurn = async () => (locks.isFirst() ? sweep(core, db) : null)
+  const sweeping = createSweeping(sweepInTurn, {
     everyMs: SWEEP_EVERY_MS,
     onError: (err) => log.error({ err }, 'the sweep did not get through; it comes again'),
   })
@@ -153,37 +207,57 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
       core,
       database,
       log,
-      metrics,
+      metrics: { ...metrics, render: replaced.renderMetrics ?? metrics.render },
       tokens,
       inspector,
       originOfRequest,
       newMediaKey,
+      manifests,
+      events,
     }),
   })
 
   return {
     async listen() {
-      await recover(core, database, boot)
-      listening = await listen(app, config)
+      if (database.kind === 'embedded')
+        log.info({ database: 'embedded', manifests: keepsManifests }, EMBEDDED)
+      await recover(core, database, boot, locks.lease, afterReboot)
+      // Before the first request: what that one publishes is to be delivered.
+      await events.begin()
+      listening = await listen(app, { ...config, log })
       // After the port is ours: a key that was made and not shown would be lost for ever.
       const { printedKey } = await ensureAdmin({ db, now }, { adminToken: config.adminToken })
       sweeping.start()
       inspector.warm()
+      events.start()
       return { url: listening.url, adminKey: printedKey }
     },
     sweep: () => sweep(core, db),
+    snapshot: metrics.snapshot,
     importer: createImporter({ core, db, adminToken: config.adminToken }),
+    rebuild: (options) => rebuild({ db, storage, now, manifests: keepsManifests }, options),
     async close() {
       stopping.abort()
-      await sweeping.stop()
       // The rest of SHUTDOWN_TIMEOUT is for letting go.
-      await listening?.close(config.shutdownTimeoutMs * 0.8)
+      const endingMs = config.shutdownTimeoutMs * 0.8
+      await Promise.all([listening?.close(endingMs), events.stop(endingMs), sweeping.stop()])
       await tokens.settled()
       await inspector.close()
       await digester.close()
+      await locks.close()
+      opened.close()
       await database.close()
     },
   }
+}
+
+async function openStorage({ dataDir, durability, s3 }: Config, db: Database) {
+  if (s3 === null) {
+    const root = path.join(dataDir, 'files')
+    return { storage: await openDiskStorage({ root, durability }), close: () => {} }
+  }
+  const storage = await openS3Storage({ ...s3, db, spoolDir: path.join(dataDir, 'spool') })
+  return { storage, close: storage.close }
 }
 
 function openDatabase(config: Config): Promise<OpenDatabase> {

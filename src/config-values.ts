@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
+import { parseSecrets } from './events/sign.ts'
 import { type AcceptedFormats, parseAccepted } from './media/accept.ts'
 import { isDigestAlgorithm } from './streams/digest-algorithms.ts'
 import { parseDuration } from './wire/duration.ts'
@@ -81,6 +82,42 @@ export const baseUrl: Kind<string> = {
   },
 }
 
+/** A bucket of any S3 store; each has its own rules on top. */
+export const bucketName: Kind<string> = {
+  allowed: 'the name of a bucket: 3 to 63 letters, digits, dots, hyphens or underscores',
+  parse: (text) => (/^[A-Za-z0-9][\w.-]{1,61}[A-Za-z0-9]$/.test(text) ? text : null),
+}
+
+export const region: Kind<string> = {
+  allowed: 'a region such as eu-central-1, or what the store asks for',
+  parse: (text) => (/^[A-Za-z0-9][\w-]{0,63}$/.test(text) ? text : null),
+}
+
+/** Put before every key, with a slash at its end. */
+export const keyPrefix: Kind<string> = {
+  allowed: 'a prefix such as landfall/ or media/uploads/',
+  parse: (text) =>
+    /^(?:[\w-][\w.-]*\/)*[\w-][\w.-]*\/?$/.test(text) ? `${text.replace(/\/$/, '')}/` : null,
+}
+
+/** Where events go. It may hold a secret, as the addresses of some services do. */
+export const webhookUrl: Kind<string> = {
+  allowed:
+    'an http or https URL without a user, a password and a fragment, such as https://example.org/hook',
+  secret: true,
+  parse(text) {
+    if (!/^https?:\/\//i.test(text) || /[\s#\\]/.test(text) || !URL.canParse(text)) return null
+    const { href, username, password } = new URL(text)
+    return username === '' && password === '' ? href : null
+  },
+}
+
+export const webhookSecrets: Kind<readonly Buffer[]> = {
+  allowed: 'whsec_ and 24 to 64 bytes in base64; two of them with a space between, to change it',
+  secret: true,
+  parse: parseSecrets,
+}
+
 /** A path of a proxy, with a slash at both ends. */
 export const pathPrefix: Kind<string> = {
   allowed: 'a path that begins and ends with a slash, such as /protected-media/',
@@ -126,7 +163,10 @@ const TAKEN = [
   ...['/files', '/upload-session', '/media', '/docs', '/openapi.json'],
   ...['/healthz', '/readyz', '/metrics'],
 ]
-const TAKEN_OF_API = ['/api/media', '/api/users', '/api/tokens', '/api/me']
+const TAKEN_OF_API = [
+  ...['/api/media', '/api/users', '/api/tokens', '/api/me'],
+  ...['/api/webhooks', '/api/events'],
+]
 
 /** Where a door stands, without a slash at the end. */
 export const doorPath: Kind<string> = {

@@ -4,28 +4,9 @@ export interface Variable {
   /** What an unset variable means: a value of it, or words where no value says it. */
   default: string
   meaning: string
-  /** False: the contract names it and this version does not do it. Setting it is refused. */
-  supported: boolean
-  /** Of an unsupported one, the values that say what happens anyway. */
-  harmless?: readonly string[]
 }
 
-const on = (name: string, byDefault: string, meaning: string) => ({
-  name,
-  default: byDefault,
-  meaning,
-  supported: true,
-})
-
-const later = (name: string, byDefault: string, ...harmless: string[]): Variable => ({
-  name,
-  default: byDefault,
-  meaning: 'not supported yet',
-  supported: false,
-  harmless,
-})
-
-/** What works. A default that is a value of the variable is read as one. */
+/** A default that is a value of the variable is read as one. */
 export const defaults = {
   HOST: ['127.0.0.1', 'address to listen on'],
   PORT: ['8080', 'port to listen on; 0: any free port, printed'],
@@ -34,7 +15,16 @@ export const defaults = {
   DATABASE_URL: ['embedded', '`postgres://…`; unset: embedded Postgres (PGlite) in `DATA_DIR/db`'],
   DATABASE_URL_FILE: ['none', 'a file that holds `DATABASE_URL`'],
   DATA_DIR: ['./data', 'embedded database, upload bytes, media bytes'],
-  STORAGE: ['disk', 'where bytes are stored: `disk`'],
+  STORAGE: ['disk', 'where bytes are stored: `disk` or `s3`, see [docs/s3.md](docs/s3.md)'],
+  S3_BUCKET: ['none', 'the bucket; credentials are found as the AWS SDK finds them'],
+  S3_ENDPOINT: ['none', 'URL of a store that is not AWS'],
+  S3_REGION: ['from the AWS settings', 'region of the bucket'],
+  S3_FORCE_PATH_STYLE: ['false', 'name the bucket in the path, as MinIO and others want it'],
+  S3_PREFIX: ['none', 'put before every key'],
+  S3_CHECKSUMS: [
+    'when_supported',
+    '`when_supported`: everything is sent with a CRC-32 that the store checks; `when_required`: for a store that refuses it',
+  ],
   DURABILITY: [
     'power',
     '`power`: acknowledged bytes survive a power cut; `process`: they survive a crash of the process',
@@ -50,6 +40,10 @@ export const defaults = {
   ],
   USER_MAX_BYTES: ['none', 'bytes that one user may have stored and reserved'],
   USER_MAX_OPEN_UPLOADS: ['1000', 'unfinished uploads that one user may have'],
+  USER_MAX_CREATIONS: [
+    'none',
+    'uploads that one user may begin in a minute, without a token one address; see [docs/security.md](docs/security.md)',
+  ],
   ACCEPTED_FILE_FORMATS: [
     'all',
     'comma list of types (`image`), MIME types (`video/mp4`) or extensions (`.docx`)',
@@ -57,6 +51,10 @@ export const defaults = {
   MAX_IMAGE_PIXELS: ['268402689', 'larger images are refused'],
   MEDIA_ACCESS: ['public', '`public`: the unguessable URL of a file is enough to read it'],
   MEDIA_DIGEST: ['none', '`sha256`: every record gets the digest of its file'],
+  MEDIA_MANIFESTS: [
+    'from DATABASE_URL',
+    '`true`: beside the bytes of every file lies what its record says, for [`landfall rebuild`](docs/operations.md#rebuild); without `DATABASE_URL` it is the default',
+  ],
   SERVE_WITH: [
     'node',
     'who sends the bytes of a file: `node`; `redirect`: 302 to `MEDIA_URL`; `x-accel-redirect`: nginx, see [docs/nginx.md](docs/nginx.md)',
@@ -107,47 +105,45 @@ export const defaults = {
   SESSION_MAX_TOTAL_SIZE: ['256MB', 'all files of a session together'],
   SESSION_EXPIRES_AFTER: ['24h', 'a session without activity ends after this long'],
   SESSION_READONLY: ['false', 'files of sessions can be read, and nothing is added or removed'],
+  WEBHOOK_URL: ['none', 'where every event is sent, see [docs/webhooks.md](docs/webhooks.md)'],
+  WEBHOOK_SECRET: [
+    'none',
+    'signs what is sent: `whsec_…`; two of them, with a space between, while one replaces the other',
+  ],
+  WEBHOOK_SECRET_FILE: ['none', 'a file that holds `WEBHOOK_SECRET`'],
+  WEBHOOK_ALLOW_PRIVATE: [
+    'false',
+    'let `WEBHOOK_URL` lead to this machine or into a private network',
+  ],
   CORS_ORIGINS: ['*', 'comma list of allowed origins'],
+  WORKERS: [
+    '1',
+    'processes that share the port; more than one needs `DATABASE_URL`, see [docs/replicas.md](docs/replicas.md)',
+  ],
   LOG_LEVEL: ['info', '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`'],
   LOG_FORMAT: ['json', '`json` or `pretty`; on a terminal `pretty` is the default'],
   ADMIN_TOKEN: ['none', "the admin's token, at least 16 characters; valid from every start on"],
   ADMIN_TOKEN_FILE: ['none', 'a file that holds `ADMIN_TOKEN`'],
   ALLOW_ANONYMOUS_UPLOADS: ['false', 'let requests without a token upload'],
+  MAX_CONNECTIONS: [
+    '10000',
+    'connections that each process takes at the same time; one more is closed at once',
+  ],
   SHUTDOWN_TIMEOUT: ['10s', 'how long running requests may take to end when the server is stopped'],
 } as const satisfies Record<string, readonly [byDefault: string, meaning: string]>
 
 export type VariableName = keyof typeof defaults
 
-/** Named by the contract, for doors and options that this version does not have. */
-const notYet: readonly Variable[] = [
-  later('S3_BUCKET', 'none'),
-  later('S3_ENDPOINT', 'none'),
-  later('S3_REGION', 'none'),
-  later('S3_FORCE_PATH_STYLE', 'false', 'false', '0', 'no'),
-  later('S3_PREFIX', 'none'),
-  later('S3_CHECKSUMS', 'none'),
-  later('WEBHOOK_URL', 'none'),
-  later('WEBHOOK_SECRET', 'none'),
-  later('WEBHOOK_ALLOW_PRIVATE', 'false', 'false', '0', 'no'),
-  later('WORKERS', '1', '1'),
-]
-
 /** Every variable that the server knows by name. */
-export const variables: readonly Variable[] = [
-  ...Object.entries(defaults).map(([name, [byDefault, meaning]]) => on(name, byDefault, meaning)),
-  ...notYet,
-]
+export const variables: readonly Variable[] = Object.entries(defaults).map(
+  ([name, [byDefault, meaning]]) => ({ name, default: byDefault, meaning }),
+)
 
-/** What works, as a Markdown table: the one of README.md, checked by a test. */
+/** All of them, as a Markdown table: the one of README.md, checked by a test. */
 export function configurationTable(): string {
-  const rows = variables
-    .filter((variable) => variable.supported)
-    .map((variable) => {
-      const { name, default: byDefault, meaning } = variable
-      const shown = /^(?:none|all|embedded|from .*)$/.test(byDefault)
-        ? byDefault
-        : `\`${byDefault}\``
-      return `| \`${name}\` | ${shown} | ${meaning} |`
-    })
+  const rows = variables.map(({ name, default: byDefault, meaning }) => {
+    const shown = /^(?:none|all|embedded|from .*)$/.test(byDefault) ? byDefault : `\`${byDefault}\``
+    return `| \`${name}\` | ${shown} | ${meaning} |`
+  })
   return ['| variable | default | meaning |', '| --- | --- | --- |', ...rows].join('\n')
 }

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { problemsOfNames } from './config-names.ts'
+import { type S3Settings, s3Of } from './config-s3.ts'
 import * as kinds from './config-values.ts'
-import { defaults, type VariableName, variables } from './config-variables.ts'
+import { defaults, type VariableName } from './config-variables.ts'
+import { webhookOf } from './config-webhook.ts'
+import type { Webhook } from './events/deliver.ts'
 import type { AcceptedFormats } from './media/accept.ts'
 import type { ServeWith } from './media/hand-over.ts'
 import { type LogFormat, type LogLevel, logFormats, logLevels } from './telemetry/log.ts'
@@ -19,7 +23,9 @@ export interface Config {
   readonly databaseUrl: string | undefined
   /** Absolute. */
   readonly dataDir: string
-  readonly storage: 'disk'
+  readonly storage: 'disk' | 's3'
+  /** Null with `storage: 'disk'`. */
+  readonly s3: S3Settings | null
   readonly durability: 'power' | 'process'
   /** Null: no limit. */
   readonly uploadMaxSize: number | null
@@ -28,12 +34,15 @@ export interface Config {
   /** Null: no limit. */
   readonly userMaxBytes: number | null
   readonly userMaxOpenUploads: number
+  readonly userMaxCreationsPerMinute: number | null
   /** Null: every file is accepted. */
   readonly acceptedFileFormats: AcceptedFormats | null
   readonly maxImagePixels: number
   readonly mediaAccess: 'public'
   /** Null: records have no digest. */
   readonly mediaDigest: 'sha256' | null
+  /** Null: with the embedded database. */
+  readonly mediaManifests: boolean | null
   readonly serveWith: ServeWith
   /** Null: files are not scanned. */
   readonly clamav: { readonly host: string; readonly port: number } | null
@@ -57,12 +66,17 @@ export interface Config {
   /** In PEM; null: HTTP without TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | null
   readonly sessions: SessionLimits
+  /** Null: events are not sent anywhere. */
+  readonly webhook: Webhook | null
   readonly corsOrigins: '*' | readonly string[]
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
   readonly adminToken: string | undefined
   readonly allowAnonymousUploads: boolean
+  readonly maxConnections: number
   readonly shutdownTimeoutMs: number
+  /** Processes that share the port. More than one: never with the embedded database. */
+  readonly workers: number
 }
 
 /** The configuration is bad: one message that names everything that is. Exit code 78. */
@@ -94,6 +108,8 @@ export function readConfig(env: Environment, { terminal = false }: Surroundings 
   const reader = readerOf(env, problems)
   const { given, read } = reader
   const uploadExpiresAfterMs = read('UPLOAD_EXPIRES_AFTER', kinds.duration('1s', '3650d'))
+  const storage = read('STORAGE', kinds.oneOf(['disk', 's3']))
+  const chunkedChecksum = read('CHUNKED_CHECKSUM', kinds.digestAlgorithm)
   const config: Config = {
     host: read('HOST', kinds.host),
     port: read('PORT', kinds.integer(0, 65_535)),
@@ -101,7 +117,8 @@ export function readConfig(env: Environment, { terminal = false }: Surroundings 
     trustProxy: read('TRUST_PROXY', kinds.yesNo),
     databaseUrl: given('DATABASE_URL', kinds.databaseUrl),
     dataDir: read('DATA_DIR', kinds.directory),
-    storage: read('STORAGE', kinds.oneOf(['disk'], ['s3'])),
+    storage,
+    s3: s3Of(reader, storage, { chunkedChecksum }),
     durability: read('DURABILITY', kinds.oneOf(['power', 'process'])),
     uploadMaxSize: given('UPLOAD_MAX_SIZE', kinds.size) ?? null,
     uploadExpiresAfterMs,
@@ -109,15 +126,17 @@ export function readConfig(env: Environment, { terminal = false }: Surroundings 
     uploadIdleTimeoutMs: read('UPLOAD_IDLE_TIMEOUT', kinds.duration('100ms', '24h')),
     userMaxBytes: given('USER_MAX_BYTES', kinds.size) ?? null,
     userMaxOpenUploads: read('USER_MAX_OPEN_UPLOADS', kinds.integer(1, 1_000_000_000)),
+    userMaxCreationsPerMinute: given('USER_MAX_CREATIONS', kinds.integer(1, 1_000_000)) ?? null,
     acceptedFileFormats: given('ACCEPTED_FILE_FORMATS', kinds.acceptedFormats) ?? null,
     maxImagePixels: read('MAX_IMAGE_PIXELS', kinds.integer(1, Number.MAX_SAFE_INTEGER)),
     mediaAccess: read('MEDIA_ACCESS', kinds.oneOf(['public'], ['signed', 'private'])),
     mediaDigest: none(read('MEDIA_DIGEST', kinds.oneOf(['none', 'sha256']))),
+    mediaManifests: given('MEDIA_MANIFESTS', kinds.yesNo) ?? null,
     serveWith: serveWithOf(reader),
     clamav: clamavOf(reader),
     chunkedPath: read('CHUNKED_PATH', kinds.doorPath),
     chunkedStoragePath: read('CHUNKED_STORAGE_PATH', kinds.folderPattern),
-    chunkedChecksum: read('CHUNKED_CHECKSUM', kinds.digestAlgorithm),
+    chunkedChecksum,
     chunkedFieldName: read('CHUNKED_FIELD_NAME', kinds.fieldName),
     chunkedMaxBytes: given('CHUNKED_MAX_BYTES', kinds.size) ?? null,
     chunkedUserRestricted: read('CHUNKED_USER_RESTRICTED', kinds.yesNo),
@@ -130,13 +149,17 @@ export function readConfig(env: Environment, { terminal = false }: Surroundings 
     resumableHttpMaxAppendSize: given('RESUMABLE_HTTP_MAX_APPEND_SIZE', kinds.size) ?? null,
     tls: tlsOf(reader),
     sessions: sessionsOf(reader),
+    webhook: webhookOf(reader),
     corsOrigins: read('CORS_ORIGINS', kinds.corsOrigins),
     logLevel: read('LOG_LEVEL', kinds.oneOf(logLevels)),
     logFormat: given('LOG_FORMAT', kinds.oneOf(logFormats)) ?? (terminal ? 'pretty' : 'json'),
     adminToken: given('ADMIN_TOKEN', kinds.adminKey),
     allowAnonymousUploads: read('ALLOW_ANONYMOUS_UPLOADS', kinds.yesNo),
+    maxConnections: read('MAX_CONNECTIONS', kinds.integer(1, 1_000_000)),
     shutdownTimeoutMs: read('SHUTDOWN_TIMEOUT', kinds.duration('100ms', '1h')),
+    workers: read('WORKERS', kinds.integer(1, 256)),
   }
+  requireSharedDatabase(config, problems)
   if (problems.length > 0) throw new ConfigError(problems)
   return Object.freeze(config)
 }
@@ -176,6 +199,16 @@ function serveWithOf({ given, read, problems }: Reader): ServeWith {
   if (mediaUrl === undefined && problems.length === before)
     problems.push('MEDIA_URL: not set; SERVE_WITH=redirect sends clients there')
   return { by, mediaUrl: mediaUrl ?? '' }
+}
+
+/** The embedded database belongs to one process. A URL that is wrong has been named already. */
+function requireSharedDatabase({ workers, databaseUrl }: Config, problems: string[]): void {
+  const isNamed = problems.some((problem) => problem.startsWith('DATABASE_URL'))
+  if (workers === 1 || databaseUrl !== undefined || isNamed) return
+  problems.push(
+    `WORKERS: ${workers} processes cannot share the embedded database, which belongs to one; set ` +
+      'DATABASE_URL, or leave WORKERS at 1',
+  )
 }
 
 function sessionsOf({ read }: Reader): SessionLimits {
@@ -242,53 +275,6 @@ function contentOf(variable: string, file: string, problems: string[]): string |
     problems.push(`${variable}: the file ${shorten(file)} cannot be read (${code})`)
   }
   return undefined
-}
-
-const COMMAND_LINE = new Set(['LANDFALL_URL', 'LANDFALL_TOKEN'])
-/** Names that begin like this are ours: one that nobody knows is a slip of the pen. */
-const OURS = /^(?:UPLOAD|CHUNKED|MEDIA|RESUMABLE|LANDFALL)_/
-/** What Kubernetes and Docker links set for a neighbour called `media`, `upload` or `landfall`. */
-const NEIGHBOUR =
-  /_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP)(?:_[A-Z]+)?)$/
-
-function* problemsOfNames(env: Environment): Generator<string> {
-  const known = new Map(variables.map((variable) => [variable.name, variable]))
-  for (const [name, value] of Object.entries(env)) {
-    if (value === undefined || value === '' || COMMAND_LINE.has(name)) continue
-    const variable = known.get(name)
-    if (variable !== undefined) {
-      if (!variable.supported && !variable.harmless?.includes(value.toLowerCase())) {
-        yield `${name}: not supported yet by this version; remove it`
-      }
-    } else if (OURS.test(name) && !NEIGHBOUR.test(name) && !/^(?:tcp|udp):/.test(value)) {
-      yield `${name}: unknown${suggestion(name)}`
-    }
-  }
-}
-
-function suggestion(unknown: string): string {
-  const name = unknown.replace(/^LANDFALL_/, '')
-  const near = variables
-    .filter((variable) => variable.supported)
-    .map((variable) => ({ name: variable.name, distance: distance(name, variable.name) }))
-    .sort((a, b) => a.distance - b.distance)[0]
-  return near !== undefined && near.distance <= Math.max(3, name.length / 3)
-    ? `; did you mean ${near.name}?`
-    : '; remove it'
-}
-
-/** Levenshtein: how many letters to add, drop or change. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }
 
 function shorten(text: string): string {

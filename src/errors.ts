@@ -32,6 +32,11 @@ export const reasons = {
   locked: [423, 'Another request is using this upload: try again in a moment.'],
   pending: [423, 'All bytes are here, the upload is being finished: try again in a moment.'],
   'too-many-uploads': [429, 'Too many unfinished uploads: finish or remove some first.'],
+  'too-many-creations': [
+    429,
+    'Too many uploads were begun in a short time: try again in a moment.',
+  ],
+  'too-many-headers': [431, 'The request has more header fields than this server reads.'],
   'digest-mismatch': [460, 'The bytes received do not match the digest that was given.'],
   'client-gone': [499, 'The client closed the connection before the body was complete.'],
   'body-idle': [408, 'The request body stopped arriving.'],

@@ -3,7 +3,8 @@ export type Role = (typeof roles)[number]
 
 /** Who makes a request. Null-object for nobody: anonymous is an actor too. */
 export type Actor =
-  | { kind: 'anonymous' }
+  /** `address`: the network that the request came from, to count by. */
+  | { kind: 'anonymous'; address?: string }
   | { kind: 'user'; id: number; username: string; role: Role; tokenId: number }
 
 export const anonymous: Actor = { kind: 'anonymous' }

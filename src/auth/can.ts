@@ -7,6 +7,7 @@ import type { Actor } from './actor.ts'
  * - `session:use`: list, fill and submit an upload session; whoever may reach its files may not.
  * - `media:manage`: everything of the media API.
  * - `accounts:manage`: users and tokens.
+ * - `webhooks:manage`: the log of webhooks, tests and repeats.
  */
 export type Permission =
   | { action: 'upload:create' }
@@ -14,6 +15,7 @@ export type Permission =
   | { action: 'session:use'; ownerId: number | null }
   | { action: 'media:manage' }
   | { action: 'accounts:manage' }
+  | { action: 'webhooks:manage' }
 
 /**
  * The one place that decides who may do what. Pure.
@@ -36,6 +38,7 @@ export function can(actor: Actor, permission: Permission, anonymousUploads: bool
     case 'media:manage':
       return actor.kind === 'user' && actor.role !== 'user'
     case 'accounts:manage':
+    case 'webhooks:manage':
       return actor.kind === 'user' && actor.role === 'admin'
   }
 }

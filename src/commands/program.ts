@@ -1,19 +1,35 @@
+import cluster from 'node:cluster'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { ConfigError, readConfig } from '../config.ts'
 import { describeError, type ErrorDescription } from '../telemetry/describe-error.ts'
+import { createLog } from '../telemetry/log.ts'
 import { addAccountCommands } from './accounts.ts'
 import type { CommandContext } from './context.ts'
 import { CommandFailure, exitCodes } from './exit.ts'
 import { addFilesCommand } from './files.ts'
 import { addImportCommand } from './import.ts'
+import { addRebuildCommand } from './rebuild.ts'
 import { serve } from './serve.ts'
+import { addWebhookCommands } from './webhooks.ts'
+import { serveAsWorker } from './worker.ts'
+import { serveWithWorkers } from './workers.ts'
 
 /**
  * Runs `landfall` with these arguments and answers the exit code; undefined while a server runs.
  * Without arguments it serves.
  */
 export async function run(
+  args: readonly string[],
+  context: CommandContext,
+): Promise<number | undefined> {
+  const code = await runCommand(args, context)
+  // A worker's channel to the process that started it would keep it running.
+  if (cluster.isWorker && code !== undefined) process.exit(code)
+  return code
+}
+
+async function runCommand(
   args: readonly string[],
   context: CommandContext,
 ): Promise<number | undefined> {
@@ -43,8 +59,7 @@ function createProgram(context: CommandContext, onServing: () => void): Command 
     .command('serve')
     .description('Serve until stopped (what landfall does without arguments).')
     .action(async () => {
-      const { config, server } = await build(context)
-      await serve(server, config, context.output)
+      await serveByConfig(context)
       onServing()
     })
   program
@@ -67,8 +82,22 @@ function createProgram(context: CommandContext, onServing: () => void): Command 
     })
   addAccountCommands(program, context)
   addFilesCommand(program, context)
+  addWebhookCommands(program, context)
   addImportCommand(program, context, async () => (await build(context)).server)
+  addRebuildCommand(program, context, async () => (await build(context)).server)
   return program
+}
+
+async function serveByConfig(context: CommandContext): Promise<void> {
+  const { env, terminal, output } = context
+  const config = readConfig(env, { terminal })
+  if (config.workers === 1) return serve((await build(context)).server, config, output)
+  if (cluster.isPrimary) {
+    const log = createLog({ level: config.logLevel, format: config.logFormat, pid: true })
+    return serveWithWorkers(config, output, { fork: (added) => cluster.fork(added), log })
+  }
+  const { compose } = await import('../compose.ts')
+  await serveAsWorker((renderMetrics) => compose(config, { renderMetrics }), config, output)
 }
 
 async function build({ env, terminal }: CommandContext) {

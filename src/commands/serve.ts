@@ -51,10 +51,11 @@ export async function serve(
   output.result(greeting(url, adminKey, config))
 }
 
-function greeting(url: string, adminKey: string | null, config: Config): string {
+/** What is printed once: where everything is, and the admin's key where there is a new one. */
+export function greeting(url: string, adminKey: string | null, config: Config): string {
   const database =
     config.databaseUrl === undefined
-      ? 'embedded: what it holds survives a crash of the process, not a power cut'
+      ? 'embedded, for this process alone: survives a crash of the process, not a power cut'
       : 'PostgreSQL'
   const lines = [
     `Landfall is serving at ${url}`,
@@ -62,6 +63,7 @@ function greeting(url: string, adminKey: string | null, config: Config): string 
     `  media API  ${url}/api/media/files`,
     `  data       ${config.dataDir}`,
     `  database   ${database}`,
+    ...(config.workers > 1 ? [`  workers    ${config.workers} processes`] : []),
   ]
   if (adminKey !== null)
     lines.push('', 'Token of the user admin, shown this once:', `  ${adminKey}`)

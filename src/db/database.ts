@@ -15,7 +15,15 @@ export interface OpenDatabase {
   kind: 'embedded' | 'postgres'
   ping(): Promise<void>
   close(): Promise<void>
+  /** Where other processes can be connected to the same database. */
+  listen?: Listener
 }
+
+/**
+ * Calls back with every message that is sent to a channel from then on (LISTEN), over a connection
+ * of its own that comes back by itself; what is sent while it is away is lost.
+ */
+export type Listener = (channel: string, onMessage: (message: string) => void) => Promise<unknown>
 
 /**
  * Runs a hand-written statement and gives its rows. postgres.js answers with an array, PGlite

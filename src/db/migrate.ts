@@ -15,7 +15,13 @@ const MIGRATION_LOCK = 0x6c616e64
  */
 export async function migratePostgres(url: string): Promise<void> {
   // A session-level lock belongs to a connection, so the migration has one of its own.
-  const client = postgres(url, { max: 1, connect_timeout: 10, onnotice: () => {} })
+  const client = postgres(url, {
+    max: 1,
+    connect_timeout: 10,
+    // See postgres.ts: its failure would be nobody's.
+    fetch_types: false,
+    onnotice: () => {},
+  })
   try {
     await client`select pg_advisory_lock(${MIGRATION_LOCK})`
     await migrate(drizzle(client), { migrationsFolder })

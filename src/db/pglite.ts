@@ -12,12 +12,17 @@ import * as schema from './schema.ts'
  * Opens the embedded Postgres in `<dataDir>/db`. It belongs to one process, and it does not sync:
  * what it holds survives a crash of the process, not a power cut.
  *
- * @throws Fault-free Error with a message for the operator when another process holds dataDir.
+ * @throws Fault-free Error with a message for the operator when another process holds dataDir, or
+ * the database is damaged.
  */
 export async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
   await mkdir(dataDir, { recursive: true })
   const hold = await holdDirectory(dataDir)
-  const client = await PGlite.create(path.join(dataDir, 'db'))
+  const folder = path.join(dataDir, 'db')
+  const client = await PGlite.create(folder).catch(async (cause: unknown) => {
+    await hold.release()
+    throw damaged(folder, cause)
+  })
   const db: Database = drizzle(client, { schema })
   await client.exec("set time zone 'UTC'")
   await migrate(drizzle(client), { migrationsFolder })
@@ -32,4 +37,13 @@ export async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
       await hold.release()
     },
   }
+}
+
+/** What PGlite itself says ("Aborted()") helps nobody on. */
+function damaged(folder: string, cause: unknown): Error {
+  return new Error(
+    `The embedded database in ${folder} cannot be opened. If it is damaged, restore a backup, or ` +
+      'move it away and run `landfall rebuild`',
+    { cause },
+  )
 }

@@ -2,6 +2,7 @@ import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import type { Database, OpenDatabase } from './database.ts'
 import { migratePostgres } from './migrate.ts'
+import { asFault } from './retry.ts'
 import * as schema from './schema.ts'
 
 export interface PostgresOptions {
@@ -18,6 +19,9 @@ export async function openPostgres(options: PostgresOptions): Promise<OpenDataba
   const client = postgres(options.url, {
     max: options.maxConnections ?? 10,
     connect_timeout: 10,
+    // Asked for once by each new connection, and nobody waits for it: a connection that breaks in
+    // that moment would be an unhandled rejection and the end of the process. Drizzle has its own.
+    fetch_types: false,
     // Seconds. The driver's own pause grows to 20: uploads should go on as soon as the database does.
     backoff: (failures) => Math.min(0.05 * 2 ** failures, 1),
     // A statement that hangs on a dead connection must not hold a request for ever.
@@ -31,8 +35,13 @@ export async function openPostgres(options: PostgresOptions): Promise<OpenDataba
     async ping() {
       await client`select 1`
     },
+    listen: (channel, onMessage) => client.listen(channel, onMessage).catch(rethrow),
     async close() {
       await client.end({ timeout: 5 })
     },
   }
+}
+
+function rethrow(error: unknown): never {
+  throw asFault(error)
 }

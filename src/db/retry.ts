@@ -3,6 +3,7 @@ import { Fault } from '../errors.ts'
 
 /** SQLSTATE classes that pass by themselves: connection, resources, operator, system, rollback. */
 const PASSING_CLASSES = new Set(['08', '53', '57', '58', '40'])
+const DISK_FULL = '53100'
 const PASSING_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -10,6 +11,13 @@ const PASSING_CODES = new Set([
   'ETIMEDOUT',
   'ENOTFOUND',
   'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+  'ENFILE',
   'CONNECTION_CLOSED',
   'CONNECTION_ENDED',
   'CONNECTION_DESTROYED',
@@ -36,9 +44,14 @@ export function isUniqueViolation(error: unknown): boolean {
   return driverCode(error) === '23505'
 }
 
-/** A database that is away is `unavailable` to a client; anything else stays what it is. */
+/**
+ * A database that is away is `unavailable` to a client, and one without room (the embedded one
+ * shares its disk with the bytes) `storage-full`; anything else stays what it is.
+ */
 export function asFault(error: unknown): unknown {
   if (error instanceof Fault || !isPassing(error)) return error
+  if (driverCode(error) === DISK_FULL)
+    return new Fault('storage-full', { cause: error, retryAfterSeconds: 30 })
   return new Fault('unavailable', { cause: error, retryAfterSeconds: 1 })
 }
 

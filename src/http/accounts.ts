@@ -4,12 +4,12 @@ import type { Token, Tokens } from '../auth/tokens.ts'
 import type { User, Users } from '../auth/users.ts'
 import { Fault } from '../errors.ts'
 import type { Env } from '../protocols/env.ts'
-import { pageLinks, parsePaging } from '../wire/paging.ts'
 import { toIsoMicros } from '../wire/time.ts'
 import { parseNewToken, parseNewUser, parseUserChanges } from './account-input.ts'
 import { authenticate, requireAuthenticated, requirePermission } from './authenticate.ts'
 import { readJsonObject } from './json-body.ts'
 import { methods } from './methods.ts'
+import { answerPage } from './page.ts'
 
 export interface AccountDeps {
   users: Users
@@ -32,7 +32,7 @@ export function accountRoutes(deps: AccountDeps): Hono<Env> {
     '/api/users',
     methods({
       GET: (c) =>
-        page(c, deps, userJson, async (slice) => {
+        answerPage(c, deps.originOf(c), userJson, async (slice) => {
           const { count, users: items } = await users.list(slice)
           return { count, items }
         }),
@@ -64,7 +64,7 @@ export function accountRoutes(deps: AccountDeps): Hono<Env> {
     methods({
       async GET(c) {
         const { id } = await users.get(idOf(c))
-        return page(c, deps, tokenJson, async (slice) => {
+        return answerPage(c, deps.originOf(c), tokenJson, async (slice) => {
           const { count, tokens: items } = await tokens.list(id, slice)
           return { count, items }
         })
@@ -114,22 +114,6 @@ function refuseOneself(c: Context<Env>, id: number): void {
   if (id !== ownId(c)) return
   const text = 'You cannot deactivate yourself or give up your own admin role.'
   throw new Fault('bad-request', { text })
-}
-
-/** One page of a list, in the shape of DRF's LimitOffsetPagination. */
-async function page<Item>(
-  c: Context<Env>,
-  deps: AccountDeps,
-  toJson: (item: Item) => object,
-  list: (slice: { limit: number; offset: number }) => Promise<{ count: number; items: Item[] }>,
-): Promise<Response> {
-  const params = new URL(c.req.url).searchParams
-  const paging = parsePaging(params)
-  // Postgres counts further than a number does; there is nothing out there anyway.
-  const offset = Number(paging.offset > 2n ** 53n ? 2n ** 53n : paging.offset)
-  const { count, items } = await list({ limit: paging.limit, offset })
-  const links = pageLinks(`${deps.originOf(c)}${c.req.path}`, params, paging, count)
-  return c.json({ count, ...links, results: items.map(toJson) })
 }
 
 function userJson(user: User) {

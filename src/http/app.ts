@@ -2,7 +2,9 @@ import { Hono, type MiddlewareHandler } from 'hono'
 import type { Env } from '../protocols/env.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type AllowedOrigins, cors } from './cors.ts'
+import { requireFewHeaders } from './header-count.ts'
 import { createOnError, onNotFound } from './on-error.ts'
+import { requireHost } from './require-host.ts'
 
 export interface AppDeps {
   log: Log
@@ -21,6 +23,8 @@ export function createApp(deps: AppDeps): Hono<Env> {
   app.notFound(onNotFound)
   app.use(deps.requestLog)
   app.use(cors(deps.corsOrigins, { passOptionsTo: deps.ownOptions }) as MiddlewareHandler<Env>)
+  app.use(requireFewHeaders)
+  app.use(requireHost)
   for (const [path, routes] of deps.mounts) app.route(path, routes)
   return app
 }

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { type Actor, anonymous } from '../auth/actor.ts'
 import { can, type Permission } from '../auth/can.ts'
 import type { Tokens } from '../auth/tokens.ts'
@@ -8,14 +8,22 @@ import type { Env } from '../protocols/env.ts'
 /**
  * Finds out who asks, from the Authorization header, before anything of the body is read. A bad
  * token is refused here; none at all is anonymous, and what that may do is decided by `can`.
+ *
+ * @param networkOf where a request came from, to count what anonymous ones do. Default: all from
+ * one place.
  */
-export function authenticate(tokens: Pick<Tokens, 'authenticate'>): MiddlewareHandler<Env> {
+export function authenticate(
+  tokens: Pick<Tokens, 'authenticate'>,
+  networkOf?: (c: Context<Env>) => string,
+): MiddlewareHandler<Env> {
   return async function authenticate(c, next) {
     // Mounted twice on one path, it still asks the database once.
     if ((c.var.actor as Actor | undefined) !== undefined) return next()
     // OPTIONS tells what the server can do and changes nothing; a preflight cannot carry a token.
     const header = c.req.method === 'OPTIONS' ? undefined : c.req.header('authorization')
-    c.set('actor', header === undefined ? anonymous : await tokens.authenticate(header))
+    const actor = header === undefined ? anonymous : await tokens.authenticate(header)
+    const counted = actor.kind === 'anonymous' && networkOf !== undefined
+    c.set('actor', counted ? { ...actor, address: networkOf(c) } : actor)
     await next()
   }
 }

@@ -43,6 +43,8 @@ const requestHeaders = [
   'If-Range',
   'If-Modified-Since',
   'If-Unmodified-Since',
+  // Of a page that reads events with fetch, since EventSource sends no Authorization.
+  'Last-Event-ID',
 ].join(', ')
 
 /** What a page may read beside the few headers that every page may. */

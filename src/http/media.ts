@@ -7,6 +7,7 @@ import { toRecord } from '../media/record.ts'
 import type { MediaRepo, MediaRow } from '../media/repo.ts'
 import { type Delivery, serve } from '../media/serve.ts'
 import { type Thumbnails, thumbnailWidth } from '../media/thumbnails.ts'
+import type { Update } from '../media/update.ts'
 import type { Env } from '../protocols/env.ts'
 import type { MultipartDoor } from '../protocols/multipart/door.ts'
 import type { Uploads } from '../uploads/uploads.ts'
@@ -23,6 +24,7 @@ export interface MediaRoutesDeps {
   uploads: Pick<Uploads<unknown>, 'lock' | 'terminate'>
   multipart: MultipartDoor
   thumbnails: Thumbnails
+  update: Update
   delivery: Delivery
   /** Scheme and host for the absolute URLs of an answer, without a slash at the end. */
   origin: (c: Context<Env>) => string
@@ -85,9 +87,9 @@ async function find({ repo }: MediaRoutesDeps, c: Context<Env>): Promise<MediaRo
 }
 
 async function change(deps: MediaRoutesDeps, c: Context<Env>): Promise<Response> {
-  const { id } = await find(deps, c)
+  const found = await find(deps, c)
   const changes = parseMediaChanges(await readJsonObject(c, { maxBytes: MAX_JSON_BYTES }))
-  const row = await deps.repo.update(id, changes, deps.now())
+  const row = await deps.update(found, changes, deps.now())
   if (row === undefined) throw new Fault('not-found')
   return c.json(toRecord(row, deps.origin(c)))
 }

@@ -96,6 +96,8 @@ const doors: readonly (readonly [prefix: string, door: string])[] = [
   ['/api/users', 'accounts'],
   ['/api/tokens', 'accounts'],
   ['/api/me', 'accounts'],
+  ['/api/webhooks', 'webhooks'],
+  ['/api/events', 'events'],
   ['/media', 'media'],
   ['/healthz', 'operations'],
   ['/readyz', 'operations'],

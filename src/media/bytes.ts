@@ -79,6 +79,28 @@ export const bounded = (source: ByteSource, budget = inspectionReadBytes): ByteS
   }
 }
 
+/**
+ * The same source, asked for at least 64 KiB at a time: what stands close together, as most of a
+ * container's headers do, is then one read where each one takes its time.
+ */
+export const readAhead = (source: ByteSource): ByteSource => {
+  let block: Uint8Array = nothing
+  let at = 0
+  return {
+    size: source.size,
+    async read(start, length) {
+      const wanted = Math.min(length, source.size - start)
+      if (!(start >= 0 && wanted > 0)) return nothing
+      if (start < at || start + wanted > at + block.length) {
+        const ahead = Math.min(source.size - start, Math.max(wanted, headBytes))
+        block = await source.read(start, ahead)
+        at = start
+      }
+      return slice(block, start - at, wanted)
+    },
+  }
+}
+
 /** For reading numbers out of bytes; the caller checks the length first. */
 export const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

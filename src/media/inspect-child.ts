@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { type ByteSource, bounded, openFile } from './bytes.ts'
 import { detect } from './detect.ts'
 import { readImage } from './image.ts'
-import type { Inspection, InspectJob, Job, Reply } from './inspect-job.ts'
+import type { FileFacts, Given, Inspection, Job, Reply } from './inspect-job.ts'
+import { createRemoteBytes } from './remote-bytes.ts'
 import { renderThumbnail } from './thumbnail.ts'
 
 /**
@@ -15,9 +16,11 @@ const memoryCheckMs = 50
 
 const memoryLimitBytes = Number(process.argv[2])
 
+const remote = createRemoteBytes((wanted) => process.send?.(wanted))
+
 const inspect = async (
   source: ByteSource,
-  job: InspectJob & { maxImagePixels: number },
+  job: FileFacts & { maxImagePixels: number },
 ): Promise<Inspection> => {
   const kind = await detect(source, job)
   if (kind.type !== 'image') {
@@ -27,11 +30,13 @@ const inspect = async (
 }
 
 const work = async (job: Job): Promise<Inspection | Uint8Array | null> => {
-  const file = await openFile(job.path)
+  if (job.kind === 'thumbnail') {
+    const image = await openFile(job.path)
+    return renderThumbnail(image, job.path, job.width, job.maxImagePixels).finally(image.close)
+  }
+  const file = job.path === null ? remote.open(job.size) : await openFile(job.path)
   try {
-    return job.kind === 'inspect'
-      ? await inspect({ size: Math.min(file.size, job.size), read: file.read }, job)
-      : await renderThumbnail(file, job.path, job.width, job.maxImagePixels)
+    return await inspect({ size: Math.min(file.size, job.size), read: file.read }, job)
   } finally {
     await file.close()
   }
@@ -71,8 +76,9 @@ const answer = async (job: Job): Promise<Reply> => {
   return { ok: false, fault, message: error instanceof Error ? error.message : 'unknown', spent }
 }
 
-process.on('message', (job: Job) => {
-  void answer(job).then((reply) => process.send?.(reply))
+process.on('message', (message: Job | Given) => {
+  if ('read' in message) remote.given(message)
+  else void answer(message).then((reply) => process.send?.(reply))
 })
 
 // A parent that is gone, killed or not, leaves no children behind.

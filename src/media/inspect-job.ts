@@ -11,12 +11,21 @@ export interface Inspection {
   tooManyPixels: boolean
 }
 
-export interface InspectJob {
-  path: string
+/** Where the bytes of a file are: on this machine, or wherever `read` has them from. */
+export type FileBytes =
+  | { path: string }
+  | {
+      /** Fewer bytes than asked for only at the end of the file. Rejects where they cannot be had. */
+      read(start: number, length: number): Promise<Uint8Array>
+    }
+
+export interface FileFacts {
   size: number
   name: string
   declaredType: string | null
 }
+
+export type InspectJob = FileFacts & FileBytes
 
 export interface ThumbnailJob {
   path: string
@@ -25,10 +34,23 @@ export interface ThumbnailJob {
 }
 
 /** One message to a child; the limits travel along, so that a child has no settings of its own. */
-export type Job = { maxImagePixels: number } & (
-  | ({ kind: 'inspect' } & InspectJob)
+export type Job = { maxImagePixels: number } /** Without a path the child asks for the bytes. */ & (
+  | ({ kind: 'inspect'; path: string | null } & FileFacts)
   | ({ kind: 'thumbnail' } & ThumbnailJob)
 )
+
+/** A child wants bytes of the file of its job. */
+export interface Wanted {
+  read: number
+  start: number
+  length: number
+}
+
+/** The bytes that it wanted; null where they could not be read. */
+export interface Given {
+  read: number
+  bytes: Uint8Array | null
+}
 
 /**
  * The child's answer. `storage`: the bytes could not be read, which says nothing about the file;

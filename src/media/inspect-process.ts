@@ -2,20 +2,25 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { Socket } from 'node:net'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Job, Reply } from './inspect-job.ts'
+import type { Given, Job, Reply, Wanted } from './inspect-job.ts'
+import type { Reads } from './inspect-reads.ts'
 
 /** Bytes of a child's stderr that are kept for the log. */
 const detailBytes = 2_048
 
+export type Ended = 'timeout' | 'crash' | 'not-started'
+
 /** A reply, or how the process ended without one. */
-export type Outcome =
-  | { reply: Reply }
-  | { ended: 'timeout' | 'crash' | 'not-started'; detail: string }
+export type Outcome = { reply: Reply } | { ended: Ended; detail: string }
 
 /** A child process that answers one job at a time. */
 export interface WorkerProcess {
-  /** Never rejects. A process that does not answer in time is killed. */
-  ask(job: Job, timeoutMs: number): Promise<Outcome>
+  /**
+   * Never rejects. A process that does not answer in time is killed.
+   *
+   * @param reads answers what it asks of a file that it cannot open.
+   */
+  ask(job: Job, timeoutMs: number, reads?: Reads): Promise<Outcome>
   isAlive(): boolean
   /** Resolves when the process is gone. */
   kill(): Promise<void>
@@ -81,6 +86,10 @@ const keepDetail = (child: ChildProcess): (() => string) => {
   return () => detail.trim()
 }
 
+/** Whatever a child sends, once a file has got hold of it, is only a failed inspection. */
+const isWanted = (message: Reply | Wanted | null): message is Wanted =>
+  typeof message === 'object' && message !== null && 'read' in message
+
 /** To kill a child that never started would be to signal process 0: our own whole group. */
 const killIfStarted = (child: ChildProcess): void => {
   if (child.pid !== undefined) child.kill('SIGKILL')
@@ -91,6 +100,7 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
   const detail = keepDetail(child)
   holdOpen(child, false)
   let settle: ((outcome: Outcome) => void) | null = null
+  let answering: Reads | undefined
   let alive = true
   // Without descriptors or processes left there may be a child without a channel, or none.
   const started = child.pid !== undefined && child.connected
@@ -107,7 +117,15 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
       if (child.pid === undefined) end(error.message)
     })
   })
-  child.on('message', (reply: Reply) => settle?.({ reply }))
+  const give = async (reads: Reads, wanted: Wanted): Promise<void> => {
+    const given: Given = { read: wanted.read, bytes: await reads.answer(wanted) }
+    // Whoever is gone needs none.
+    child.send(given, () => {})
+  }
+  child.on('message', (message: Reply | Wanted) => {
+    if (!isWanted(message)) settle?.({ reply: message })
+    else if (answering) void give(answering, message)
+  })
   const kill = (): Promise<void> => {
     alive = false
     child.ref()
@@ -118,7 +136,7 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
   return {
     isAlive: () => alive,
     kill,
-    ask: (job, timeoutMs) =>
+    ask: (job, timeoutMs, reads) =>
       new Promise((resolve) => {
         if (!started) {
           void kill()
@@ -130,11 +148,13 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
         }, timeoutMs)
         settle = (outcome) => {
           settle = null
+          answering = undefined
           clearTimeout(timer)
           holdOpen(child, false)
           resolve(outcome)
         }
         holdOpen(child, true)
+        answering = reads
         child.send(job, (error) => {
           if (error) void kill()
         })

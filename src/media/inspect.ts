@@ -1,8 +1,14 @@
 import { Fault } from '../errors.ts'
 import type { Inspection, InspectJob, Job, Reply, ThumbnailJob } from './inspect-job.ts'
-import { childModuleNextTo, startProcess, type WorkerProcess } from './inspect-process.ts'
+import {
+  childModuleNextTo,
+  type Ended,
+  startProcess,
+  type WorkerProcess,
+} from './inspect-process.ts'
+import { createReads, type Reads } from './inspect-reads.ts'
 
-export type { Inspection, InspectJob, ThumbnailJob } from './inspect-job.ts'
+export type { FileBytes, Inspection, InspectJob, ThumbnailJob } from './inspect-job.ts'
 
 export interface InspectorOptions {
   /** Children at work at the same time; default 2. With more than one, the last is kept free of
@@ -47,6 +53,7 @@ const closeGraceMs = 2_000
 
 interface Waiting {
   job: Job
+  reads: Reads | undefined
   resolve: (value: Inspection | Uint8Array | null) => void
   reject: (fault: Fault) => void
 }
@@ -78,10 +85,17 @@ const faultOf = (reply: Reply & { ok: false }): Fault =>
     cause: new Error(reply.message),
   })
 
-const run = async (pool: Pool, slot: Slot, { job, resolve, reject }: Waiting): Promise<void> => {
+/** That no child could be started, or no byte read, is not the file's fault. */
+const isOurs = (ended: Ended, reads: Reads | undefined): boolean =>
+  ended === 'not-started' ||
+  reads?.failure() !== undefined ||
+  (ended === 'timeout' && reads?.waits() === true)
+
+const run = async (pool: Pool, slot: Slot, waiting: Waiting): Promise<void> => {
+  const { job, reads, resolve, reject } = waiting
   if (!slot.child?.isAlive()) slot.child = pool.start()
   const child = slot.child
-  const outcome = await child.ask(job, pool.timeoutMs)
+  const outcome = await child.ask(job, pool.timeoutMs, reads)
   if ('ended' in outcome) {
     slot.child = null
     pool.log('inspection failed', {
@@ -90,13 +104,15 @@ const run = async (pool: Pool, slot: Slot, { job, resolve, reject }: Waiting): P
       detail: outcome.detail,
     })
     if (pool.closed) return reject(new Fault('shutting-down'))
-    // That no child could be started is not the file's fault.
-    return reject(new Fault(outcome.ended === 'not-started' ? 'unavailable' : 'file-unreadable'))
+    return reject(new Fault(isOurs(outcome.ended, reads) ? 'unavailable' : 'file-unreadable'))
   }
   if (outcome.reply.spent) {
     slot.child = null
     void child.kill()
   }
+  // Whatever the child made of a file with holes in it.
+  const cause = reads?.failure()
+  if (cause !== undefined) return reject(new Fault('unavailable', { cause }))
   if (outcome.reply.ok) return resolve(outcome.reply.value)
   pool.log('inspection failed', { kind: job.kind, detail: outcome.reply.message })
   reject(faultOf(outcome.reply))
@@ -113,7 +129,8 @@ const startWaiting = (pool: Pool): void => {
     slot.busy = next.job.kind
     void run(pool, slot, next)
       .catch((cause: unknown) => {
-        // No child at all: no memory, no descriptors. The file can wait.
+        // No child at all (no memory, no descriptors), or one out of its mind. The file can wait.
+        void slot.child?.kill()
         slot.child = null
         next.reject(new Fault('unavailable', { cause }))
       })
@@ -125,11 +142,11 @@ const startWaiting = (pool: Pool): void => {
   if (isIdle(pool)) pool.whenIdle?.()
 }
 
-const enqueue = (pool: Pool, job: Job): Promise<Inspection | Uint8Array | null> =>
+const enqueue = (pool: Pool, job: Job, reads?: Reads): Promise<Inspection | Uint8Array | null> =>
   new Promise((resolve, reject) => {
     if (pool.closed) return reject(new Fault('shutting-down'))
     if (pool.waiting.length >= waitingMax) return reject(new Fault('unavailable'))
-    pool.waiting.push({ job, resolve, reject })
+    pool.waiting.push({ job, reads, resolve, reject })
     startWaiting(pool)
   })
 
@@ -168,9 +185,11 @@ export const createInspector = (options: InspectorOptions): Inspector => {
     log: options.log ?? (() => {}),
   }
   return {
-    async inspect({ path, size, name, declaredType }) {
+    async inspect({ size, name, declaredType, ...source }) {
+      const path = 'path' in source ? source.path : null
       const job = { kind: 'inspect', path, size, name, declaredType, maxImagePixels } as const
-      const value = await enqueue(pool, job)
+      const reads = 'read' in source ? createReads(source.read, size) : undefined
+      const value = await enqueue(pool, job, reads)
       if (value && 'mimeType' in value) return value
       throw new Fault('file-unreadable')
     },

@@ -1,12 +1,13 @@
 import { eq, sql } from 'drizzle-orm'
 import { type Database, rows } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
-import { mediaFiles } from '../db/schema.ts'
+import { mediaFiles, uploads } from '../db/schema.ts'
 import { Fault } from '../errors.ts'
 import type { Hooks } from '../uploads/core.ts'
-import { finalKeyOf, IMPORT_DOOR, type Upload } from '../uploads/upload.ts'
+import { finalKeyOf, IMPORT_DOOR, isEnded, type Upload } from '../uploads/upload.ts'
 import { type AcceptedFormats, accepts, mayBeAccepted, sniffRefuses } from './accept.ts'
-import type { Inspection, Inspector } from './inspect.ts'
+import type { FileBytes, Inspection, Inspector } from './inspect.ts'
+import type { Manifests } from './manifests.ts'
 import { findings, type MediaFile, newRecord } from './new-record.ts'
 import {
   refuseSessionContent,
@@ -21,7 +22,7 @@ export interface PromotionDeps {
   db: Database
   inspector: Inspector
   /** Where the inspector finds the bytes of a storage key. */
-  pathOf: (storageKey: string) => string
+  bytesOf: (storageKey: string) => FileBytes
   /** Keys of what is made from the bytes, such as thumbnails. */
   derivedKeys: (storageKey: string) => string[]
   /** ACCEPTED_FILE_FORMATS; null accepts everything. */
@@ -29,9 +30,14 @@ export interface PromotionDeps {
   now: () => Date
   /** 128 random bits for the public URL. */
   newKey: () => string
+  /** Where every record has a manifest beside its bytes. */
+  manifests?: Manifests | undefined
   /** Called between inspection and transaction: a step at which fault tests kill the process. */
   onInspected?: () => void
 }
+
+/** Inspections that are remembered while their record waits for the database. */
+const MAX_REMEMBERED = 10_000
 
 /** The one way from a complete upload to a record, for every door. */
 export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
@@ -45,13 +51,15 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
   async function inspect(upload: Upload, attempt: () => Promise<void>): Promise<Inspection> {
     const known = inspected.get(upload.id)
     if (known) return known
-    const path = deps.pathOf(finalKeyOf(upload))
+    const bytes = deps.bytesOf(finalKeyOf(upload))
     const { offset: size, filename: name, declaredType } = upload
     for (;;) {
       await attempt()
       try {
-        const inspection = await inspector.inspect({ path, size, name, declaredType })
+        const inspection = await inspector.inspect({ ...bytes, size, name, declaredType })
         inspected.set(upload.id, inspection)
+        const [oldest] = inspected.keys()
+        if (inspected.size > MAX_REMEMBERED && oldest !== undefined) inspected.delete(oldest)
         return inspection
       } catch (error) {
         if (!(error instanceof Fault && error.reason === 'file-unreadable')) throw error
@@ -70,14 +78,36 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
     if (upload.purpose === 'session') return hold(upload, found, digests)
     if (accepted && !accepts(accepted, { ...found, name: upload.filename }))
       throw forgetting(upload, new Fault('type-not-accepted'))
-    const record = newRecord(upload, findings(found, digests), deps)
-    const id = await withRetry(() => insertRecord(db, record))
+    const fresh = newRecord(upload, findings(found, digests), deps)
+    const record = await announced(upload, fresh)
+    const id = await withRetry(() => insertRecord(db, record, fresh.updatedAt))
     inspected.delete(upload.id)
     if (id !== undefined) return { ...record, id }
     // The upload was no longer complete: an earlier run of this very statement got through.
     const before = await findPublished(upload.id)
+    if (before) await deps.manifests?.write(before)
+    else if (await hasEnded(upload.id)) await deps.manifests?.forget(record)
     if (before) return before
     throw new Fault('upload-ended')
+  }
+
+  async function hasEnded(uploadId: string): Promise<boolean> {
+    const [found] = await db
+      .select({ state: uploads.state })
+      .from(uploads)
+      .where(eq(uploads.id, uploadId))
+    return found === undefined || isEnded(found.state)
+  }
+
+  /** With the id that it will have, where its manifest has to know it. */
+  async function announced(
+    upload: Upload,
+    record: Omit<MediaFile, 'id'>,
+  ): Promise<Omit<MediaFile, 'id'> & { id?: number }> {
+    const { manifests } = deps
+    if (manifests === undefined) return record
+    const [file] = await withRetry(() => manifests.announce(db, [{ upload, record }]))
+    return file ?? record
   }
 
   function forgetting(upload: Upload, fault: Fault): Fault {
@@ -93,7 +123,11 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
   ): Promise<null> {
     const fault = refuseSessionContent(accepted, upload.filename, found)
     if (fault) throw forgetting(upload, fault)
-    await holdInSession(db, upload, findings(found, digests), deps.now().toISOString())
+    const now = deps.now().toISOString()
+    await holdInSession(db, upload, findings(found, digests), now).catch((error: unknown) => {
+      const ended = error instanceof Fault && error.reason === 'upload-ended'
+      throw ended ? forgetting(upload, error) : error
+    })
     inspected.delete(upload.id)
     return null
   }
@@ -134,18 +168,22 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
  */
 async function insertRecord(
   db: Database,
-  record: Omit<MediaFile, 'id'>,
+  record: Omit<MediaFile, 'id'> & { id?: number },
+  now: string,
 ): Promise<number | undefined> {
+  const drawn = record.id !== undefined
   const [inserted] = await rows<{ id: number | string }>(
     db,
     sql`with done as (
-      update uploads set state = 'promoted', updated_at = ${record.updatedAt}::timestamptz
+      update uploads set state = 'promoted', updated_at = ${now}::timestamptz
       where id = ${record.uploadId}::uuid and state = 'complete' returning id, owner_id, door
     ), record as (
-      insert into media_files (upload_id, key, storage_key, user_id, type, mime_type, name,
-        description, size, width, height, mode, digest, created_at, updated_at)
-      select done.id, ${record.key}, ${record.storageKey}, done.owner_id, ${record.type},
-        ${record.mimeType}, ${record.name}, ${record.description}, ${record.size}::bigint,
+      insert into media_files (${drawn ? sql`id, ` : sql``}upload_id, key, storage_key, user_id,
+        type, mime_type, name, description, size, width, height, mode, digest, created_at,
+        updated_at) ${drawn ? sql`overriding system value` : sql``}
+      select ${drawn ? sql`${record.id}::bigint, ` : sql``}done.id, ${record.key},
+        ${record.storageKey}, done.owner_id, ${record.type}, ${record.mimeType},
+        ${record.name}, ${record.description}, ${record.size}::bigint,
         ${record.width}::int, ${record.height}::int, ${record.mode}, ${record.digest},
         ${record.createdAt}::timestamptz, ${record.updatedAt}::timestamptz
       from done returning id, upload_id, name, created_at

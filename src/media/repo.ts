@@ -63,6 +63,13 @@ export function createMediaRepo(db: Database) {
 
     find: (id: number) => one(eq(mediaFiles.id, id)),
 
+    /** Those that there are, in no order. */
+    async findAll(ids: readonly number[]): Promise<MediaRow[]> {
+      if (ids.length === 0) return []
+      const found = await withRetry(() => select().where(inArray(mediaFiles.id, [...ids])))
+      return found.map(({ file, user }) => ({ ...file, user }))
+    },
+
     /** By the part of the URL that cannot be guessed. */
     byKey: (key: string) => one(eq(mediaFiles.key, key)),
 

@@ -4,6 +4,7 @@ import type { Hooks } from '../uploads/core.ts'
 import { finalKeyOf, type Upload } from '../uploads/upload.ts'
 import { cleanFilename } from '../wire/content-disposition.ts'
 import { type ClamdOptions, type Outcome, scanStream, type Verdict } from './clamd.ts'
+import { createTurns } from './turns.ts'
 
 export interface ScanDeps {
   clamav: ClamdOptions
@@ -90,21 +91,4 @@ function remember(ids: Set<string>, id: string): void {
   ids.add(id)
   const [oldest] = ids
   if (ids.size > MAX_REMEMBERED && oldest !== undefined) ids.delete(oldest)
-}
-
-/** At most so many works run at a time; the others wait in the order in which they came. */
-function createTurns(max: number): <T>(work: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = []
-  let running = 0
-  return async (work) => {
-    if (running < max) running++
-    else await new Promise<void>((resolve) => waiting.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else running--
-    }
-  }
 }

@@ -79,7 +79,7 @@ async function sendParts(
 }
 
 /** An answer over HTTP/2 has no `destroyed`: its stream has. */
-function isGone(outgoing: ServerResponse): boolean {
+export function isGone(outgoing: ServerResponse): boolean {
   const { stream } = outgoing as { stream?: { destroyed: boolean } }
   return outgoing.destroyed || stream?.destroyed === true
 }

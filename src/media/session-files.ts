@@ -5,6 +5,7 @@ import { mediaFiles, outbox, uploadSessions, uploads, users } from '../db/schema
 import { Fault } from '../errors.ts'
 import { isOpenSession, liveStates, type Session } from '../uploads/sessions.ts'
 import { finalKeyOf, type Upload } from '../uploads/upload.ts'
+import type { Manifests } from './manifests.ts'
 import { type Findings, type MediaFile, newRecord } from './new-record.ts'
 
 /** Names in a message: a bound, not a list. */
@@ -59,6 +60,8 @@ export interface SubmissionDeps {
   now: () => Date
   /** 128 random bits for a public URL. */
   newKey: () => string
+  /** Where every record has a manifest beside its bytes. */
+  manifests?: Manifests | undefined
   /** Called for every record that was made. */
   onPublished: (door: string) => void
 }
@@ -133,7 +136,8 @@ async function publishAll(
   deps: SubmissionDeps,
   files: readonly Upload[],
 ): Promise<MediaFile[]> {
-  const now = deps.now().toISOString()
+  const at = deps.now()
+  const now = at.toISOString()
   const ids = files.map(({ id }) => id)
   const changed = await tx
     .update(uploads)
@@ -141,10 +145,17 @@ async function publishAll(
     .where(and(inArray(uploads.id, ids), eq(uploads.state, 'held')))
     .returning({ id: uploads.id })
   if (changed.length !== files.length) throw new Fault('unavailable', { retryAfterSeconds: 1 })
+  const announced = files.map((upload) => ({
+    upload,
+    record: newRecord(upload, findingsOf(upload), { ...deps, now: () => at }),
+  }))
+  // In here, since no file can leave the session before this has ended: no manifest lies alone.
+  const numbered = await deps.manifests?.announce(tx, announced)
   const media: MediaFile[] = []
-  for (const upload of files) {
-    const record = newRecord(upload, findingsOf(upload), deps)
-    media.push(...(await tx.insert(mediaFiles).values(record).returning()))
+  for (const record of numbered ?? announced.map(({ record }) => record)) {
+    const insert = tx.insert(mediaFiles)
+    const added = numbered ? insert.overridingSystemValue().values(record) : insert.values(record)
+    media.push(...(await added.returning()))
   }
   await tx.insert(outbox).values(
     media.map(({ id, uploadId, name, createdAt }) => ({

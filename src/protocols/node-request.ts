@@ -21,11 +21,12 @@ export function cutRequest({ incoming, outgoing }: Bindings): void {
 /**
  * Bytes of the body as its framing announces them: 0 where there is no body, null where only its
  * end will tell. In HTTP/1.1 "neither header" is no body (RFC 9112 §6.3), in HTTP/2 a head that
- * ends the stream. Node has refused whatever is not a number before it comes here.
+ * ends the stream. Node has refused whatever is not a number before it comes here; one that cannot
+ * be counted exactly is the largest that can be, which is more than anything takes.
  */
 export function bodyLengthOf(incoming: Bindings['incoming']): number | null {
-  const declared = parseNonNegativeInteger(incoming.headers['content-length'])
-  if (declared !== null) return declared
+  const declared = incoming.headers['content-length']
+  if (declared !== undefined) return parseNonNegativeInteger(declared) ?? Number.MAX_SAFE_INTEGER
   if (isHttp2(incoming))
     return (incoming as unknown as Http2ServerRequest).stream.endAfterHeaders ? 0 : null
   return incoming.headers['transfer-encoding'] === undefined ? 0 : null

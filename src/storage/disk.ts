@@ -3,8 +3,11 @@ import fs from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Fault } from '../errors.ts'
-import { appendFiles } from './join-files.ts'
-import type { Appender, ByteRange, Storage } from './storage.ts'
+import { fileFault } from './file-fault.ts'
+import { appendFiles, openOurs } from './join-files.ts'
+import { filesBelow } from './list-files.ts'
+import type { Appender, ByteRange, IsOurs, Storage } from './storage.ts'
+import { assertStorageKey } from './storage-key.ts'
 
 export interface DiskOptions {
   /** Folder for all objects; made when absent. */
@@ -24,15 +27,14 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
   const synced = durability === 'power'
   const puts = path.join(root, '.tmp')
   await mkdir(puts, { recursive: true })
-  await removeStalePuts(puts)
+  await removePuts(puts, new Date(Date.now() - STALE_PUT_MS))
   if (synced) await syncPath(root)
 
   /** Folders that are there and durable, or are being made so: whoever needs one waits for it. */
   const folders = new Map<string, Promise<void>>([[root, Promise.resolve()]])
 
   function pathOf(key: string): string {
-    // Keys are made by us, from ids. This only keeps a future mistake inside the folder.
-    if (!/^[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(key)) throw new Error('malformed storage key')
+    assertStorageKey(key)
     return path.join(root, key)
   }
 
@@ -68,8 +70,8 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
     if (synced) await syncPath(folder)
   }
 
-  async function append(key: string, offset: number): Promise<Appender> {
-    const handle = await open(pathOf(key), 'r+')
+  async function append(key: string, offset: number, isOurs?: IsOurs): Promise<Appender> {
+    const handle = await openOurs(pathOf(key), isOurs)
     try {
       const { size } = await handle.stat()
       if (size < offset) throw new Error(`object holds ${size} bytes where ${offset} were recorded`)
@@ -81,8 +83,32 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
     }
   }
 
-  async function join(key: string, sources: readonly string[]): Promise<void> {
-    await appendFiles(pathOf(key), sources.map(pathOf), { sync: synced })
+  async function join(key: string, sources: readonly string[], isOurs?: IsOurs): Promise<void> {
+    await appendFiles(pathOf(key), sources.map(pathOf), { sync: synced, isOurs })
+  }
+
+  /** A copy takes the name (a shared one where the file system can): what is open has none now. */
+  async function detach(key: string, isOurs: IsOurs): Promise<void> {
+    const file = pathOf(key)
+    const temporary = path.join(puts, randomUUID())
+    try {
+      await fs.promises.copyFile(file, temporary, fs.constants.COPYFILE_FICLONE)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      // Nobody can write to what is not there.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      throw error
+    }
+    try {
+      if (synced) await syncPath(temporary)
+      if (!isOurs()) throw new Fault('locked', { retryAfterSeconds: 1 })
+      // At once: in the queue of the thread pool our time could run out.
+      fs.renameSync(temporary, file)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+    if (synced) await syncPath(path.dirname(file))
   }
 
   async function link(key: string, source: string): Promise<void> {
@@ -133,6 +159,22 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
     if (synced) await syncPath(path.dirname(target))
   }
 
+  /** Durable also where there is nothing to remove: whoever removed it may have died before that. */
+  async function remove(key: string): Promise<void> {
+    const file = pathOf(key)
+    await rm(file, { force: true })
+    if (!synced) return
+    // Otherwise a power cut brings it back, after the row says that its bytes are gone.
+    await syncPath(path.dirname(file)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+    })
+  }
+
+  async function get(key: string, most: number): Promise<Uint8Array | null> {
+    const found = await stat(pathOf(key)).catch(nullWhereAbsent)
+    return found !== null && found.size <= most ? fs.promises.readFile(pathOf(key)) : null
+  }
+
   async function readAt(key: string, start: number, length: number): Promise<Uint8Array> {
     const handle = await open(pathOf(key), 'r')
     try {
@@ -145,23 +187,23 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
 
   return {
     create: (key) => create(key).catch(rethrow),
-    append: (key, offset) => append(key, offset).catch(rethrow),
-    join: (key, sources) => join(key, sources).catch(rethrow),
+    append: (...args) => append(...args).catch(rethrow),
+    join: (...args) => join(...args).catch(rethrow),
+    detach: (...args) => detach(...args).catch(rethrow),
     put: (key, bytes) => put(key, bytes).catch(rethrow),
+    get: (key, most) => get(key, most).catch(rethrow),
     readAt: (key, start, length) => readAt(key, start, length).catch(rethrow),
     read: (key, range) => readStream(pathOf(key), range),
     link: (key, source) => link(key, source).catch(rethrow),
-    remove: (key) => rm(pathOf(key), { force: true }).catch(rethrow),
+    remove: (key) => remove(key).catch(rethrow),
     localPath: pathOf,
+    keys: (ending) => filesBelow(root, ending),
 
-    async size(key) {
-      return stat(pathOf(key)).then(
-        (found) => found.size,
-        (error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? null : rethrow(error)),
-      )
-    },
+    size: async (key) => (await stat(pathOf(key)).catch(nullWhereAbsent))?.size ?? null,
 
     finalise: (key, size, to) => finalise(key, size, to).catch(rethrow),
+
+    removeUnfinishedPuts: (before) => removePuts(puts, before).catch(rethrow),
 
     async ping() {
       await fs.promises.access(root, fs.constants.W_OK | fs.constants.X_OK).catch(rethrow)
@@ -216,7 +258,7 @@ function readStream(file: string, range: ByteRange | undefined): fs.ReadStream {
     // The same calls as ever, but their errors are Faults, which carry no path to a client.
     fs: {
       open: (name: string, flags: string, mode: number, done: OpenCallback) =>
-        fs.open(name, flags, mode, (error, fd) => done(error && toFault(error), fd)),
+        fs.open(name, flags, mode, (error, fd) => done(error && fileFault(error), fd)),
       read: fs.read,
       close: fs.close,
     },
@@ -235,24 +277,19 @@ async function syncPath(target: string): Promise<void> {
   }
 }
 
-async function removeStalePuts(folder: string): Promise<void> {
+async function removePuts(folder: string, before: Date): Promise<void> {
   for (const name of await readdir(folder)) {
     const file = path.join(folder, name)
-    const age = Date.now() - (await stat(file)).mtimeMs
-    if (age > STALE_PUT_MS) await rm(file, { force: true })
+    // Another server may be at the same, or the put come to its end.
+    const found = await stat(file).catch(() => null)
+    if (found !== null && found.mtime < before) await rm(file, { force: true })
   }
 }
 
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
-
-function toFault(error: unknown): Fault {
-  if (error instanceof Fault) return error
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  if (code === 'ENOENT') return new Fault('not-found', { cause: error })
-  if (FULL.has(code)) return new Fault('storage-full', { cause: error, retryAfterSeconds: 30 })
-  return new Fault('unavailable', { cause: error, retryAfterSeconds: 1 })
+function nullWhereAbsent(error: NodeJS.ErrnoException): null {
+  return error.code === 'ENOENT' ? null : rethrow(error)
 }
 
 function rethrow(error: unknown): never {
-  throw toFault(error)
+  throw fileFault(error)
 }

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type FileHandle, open } from 'node:fs/promises'
+import { Fault } from '../errors.ts'
+import type { IsOurs } from './storage.ts'
 
 /** Arguments given to one program: far below what any system takes, however long the paths are. */
 const FILES_A_RUN = 250
@@ -8,20 +10,34 @@ const CHUNK_BYTES = 1024 * 1024
 /** Of the environment it gets nothing but where programs are. */
 const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' }
 
+export interface JoinOptions {
+  /** Whether the bytes are durable when it resolves. */
+  sync: boolean
+  program?: string
+  /** Asked once the target is open. Default: it is. */
+  isOurs?: IsOurs | undefined
+}
+
+/** Opens a file that is there for writing, if it is ours then; `locked` otherwise. */
+export async function openOurs(file: string, isOurs: IsOurs = () => true): Promise<FileHandle> {
+  const handle = await open(file, 'r+')
+  if (isOurs()) return handle
+  await handle.close()
+  throw new Fault('locked', { retryAfterSeconds: 1 })
+}
+
 /**
  * Appends whole files, in order, to a file that exists. `cat` does it where it can: that of
  * coreutils 9.1 and later has the kernel move the bytes (copy_file_range, which shares them on a
  * file system that knows how to), and no older one costs this process a byte either. Whatever it
  * could not do is done again here, so that an error is one of ours, with its code.
- *
- * @param sync whether the bytes are durable when this resolves.
  */
 export async function appendFiles(
   target: string,
   sources: readonly string[],
-  { sync, program = 'cat' }: { sync: boolean; program?: string },
+  { sync, program = 'cat', isOurs }: JoinOptions,
 ): Promise<void> {
-  const found = await open(target, 'r+')
+  const found = await openOurs(target, isOurs)
   const start = await found.stat().then(
     ({ size }) => size,
     async (error: unknown) => {

@@ -23,9 +23,10 @@ export interface Storage {
 
   /**
    * Opens an object for writing at `offset`. Bytes that lie past it are dropped first: they were
-   * never acknowledged. Rejects with `unavailable` when fewer than `offset` bytes are there.
+   * never acknowledged. Rejects with `unavailable` when fewer than `offset` bytes are there, and
+   * with `locked` where it is not ours any more once it is open.
    */
-  append(key: string, offset: number): Promise<Appender>
+  append(key: string, offset: number, isOurs?: IsOurs): Promise<Appender>
 
   /** Streams a range, or everything. Ends early where the object does: who must know, counts. */
   read(key: string, range?: ByteRange): Readable
@@ -38,9 +39,9 @@ export interface Storage {
 
   /**
    * Appends the whole of `sources`, in order, to the object at `key`, without passing the bytes
-   * through this process where the system can do that.
+   * through this process where the system can do that. `isOurs` as in `append`.
    */
-  join(key: string, sources: readonly string[]): Promise<void>
+  join(key: string, sources: readonly string[], isOurs?: IsOurs): Promise<void>
 
   /**
    * Declares the object finished: checks that exactly `size` bytes are there, all of them made
@@ -52,8 +53,17 @@ export interface Storage {
   /** Stores a small object whole or not at all, over what was there (thumbnails, manifests). */
   put(key: string, bytes: Uint8Array): Promise<void>
 
+  /**
+   * The bytes of an object that `put` stored; null where there is none, or a larger one than `most`.
+   * Asks no database, so that it may be called within a transaction.
+   */
+  get(key: string, most: number): Promise<Uint8Array | null>
+
   /** Resolves when the storage answers; rejects with `unavailable` otherwise. */
   ping(): Promise<void>
+
+  /** Removes what a crash left of a `put` that began before, where a crash leaves anything. */
+  removeUnfinishedPuts?(before: Date): Promise<void>
 
   /**
    * Makes an object of a file on this machine without copying a byte: from here on both names stand
@@ -62,9 +72,23 @@ export interface Storage {
    */
   link?(key: string, path: string): Promise<void>
 
+  /**
+   * Sees to it that nobody who has an unfinished object open can change it any more: a server that
+   * lost its lease, and may be about to write what it had ready. What is open there is from then on
+   * another object than the one of this key. Absent where they could not anyway. Rejects with
+   * `locked` where it is not ours any more before that is done.
+   */
+  detach?(key: string, isOurs: IsOurs): Promise<void>
+
   /** The path of the object on this machine, for backends whose objects are files. */
   localPath?(key: string): string
+
+  /** The keys of all objects that end like this, in no order. */
+  keys?(ending: string): AsyncIterable<string>
 }
+
+/** Asked after an object is open and before it is changed: whether it is still ours to change. */
+export type IsOurs = () => boolean
 
 /** What is known of an object before its first byte. */
 export interface ObjectPlan {

@@ -89,7 +89,8 @@ function createCrc32(): Hasher {
   let value = 0
   return {
     update(bytes) {
-      value = crc32(bytes, value)
+      // Node gives 0 for nothing, whatever came before it.
+      if (bytes.byteLength > 0) value = crc32(bytes, value)
     },
     digest: () => toHex(value),
   }

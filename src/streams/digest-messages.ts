@@ -10,7 +10,8 @@ export type ToWorker =
   | {
       kind: 'open'
       job: number
-      path: string
+      /** The file to follow; null where the bytes are handed over. */
+      path: string | null
       algorithms: readonly string[]
       /** First byte to digest. */
       start: number
@@ -20,6 +21,8 @@ export type ToWorker =
     }
   /** Bytes up to here are in the file. */
   | { kind: 'follow'; job: number; upTo: number }
+  /** The next bytes, which end here. Answered once they are digested. */
+  | { kind: 'feed'; job: number; upTo: number; bytes: Uint8Array; request: number }
   /** Answer once digested up to here: the digests (`finish`) or a saved state. */
   | { kind: 'ask'; job: number; upTo: number; request: number; finish: boolean }
   | { kind: 'close'; job: number }
@@ -27,5 +30,6 @@ export type ToWorker =
 export type FromWorker = { job: number; request: number } & (
   | { digests: Record<string, string> }
   | { saved: SavedDigest | null }
+  | { fed: true }
   | { error: string }
 )

@@ -3,21 +3,26 @@ import { parentPort } from 'node:worker_threads'
 import { createHasher, createResumableHasher, type Hasher } from './digest-algorithms.ts'
 import type { FromWorker, SavedDigest, ToWorker } from './digest-messages.ts'
 
-/** Follows growing files through the page cache, right behind their writers. */
+/**
+ * Follows growing files through the page cache, right behind their writers; or takes the bytes that
+ * it is handed, where there is no file.
+ */
 
 interface Job {
-  path: string
+  path: string | null
   fd: number | undefined
+  /** Handed over and not digested yet, in order. */
+  fed: Uint8Array[]
   hashers: Map<string, Hasher>
   /** Digested up to here. */
   at: number
-  /** Bytes up to here are in the file. */
+  /** Bytes up to here are in the file, or were handed over. */
   upTo: number
   /** Its hashers are made. */
   ready: boolean
   failed: string | undefined
-  /** Requests for a result at an offset, in order. */
-  waiting: { request: number; upTo: number; finish: boolean }[]
+  /** Requests to be answered at an offset, in order. */
+  waiting: { request: number; upTo: number; wants: 'digests' | 'state' | 'room' }[]
 }
 
 /** Bytes read at a time: few enough that many files take turns, many enough to be fast. */
@@ -36,18 +41,30 @@ parentPort?.on('message', async (message: ToWorker) => {
   if (message.kind === 'close') {
     if (job.fd !== undefined) closeSync(job.fd)
     jobs.delete(message.job)
+    for (const { request } of job.waiting) post({ job: message.job, request, error: 'closed' })
     return
   }
-  job.upTo = Math.max(job.upTo, message.upTo)
-  if (message.kind === 'ask') job.waiting.push(message)
+  take(job, message)
   schedule()
 })
+
+function take(job: Job, message: ToWorker & { kind: 'follow' | 'feed' | 'ask' }): void {
+  const { upTo } = message
+  job.upTo = Math.max(job.upTo, upTo)
+  if (message.kind === 'follow') return
+  const { request } = message
+  if (message.kind === 'feed') {
+    job.fed.push(message.bytes)
+    job.waiting.push({ request, upTo, wants: 'room' })
+  } else job.waiting.push({ request, upTo, wants: message.finish ? 'digests' : 'state' })
+}
 
 async function open(message: ToWorker & { kind: 'open' }): Promise<void> {
   const { job: id, path, algorithms, start, state, saves } = message
   const job: Job = {
     path,
     fd: undefined,
+    fed: [],
     hashers: new Map(),
     at: start,
     upTo: start,
@@ -60,7 +77,8 @@ async function open(message: ToWorker & { kind: 'open' }): Promise<void> {
   try {
     if (!saves) for (const name of algorithms) job.hashers.set(name, createHasher(name))
     else if (!(await resume(job, algorithms, state))) {
-      // A state that another build wrote is of no use: the file is read from its beginning.
+      // A state that another build wrote is of no use: the file is read from its beginning. Bytes
+      // that are handed over are too few then, which is an error.
       job.at = 0
       await resume(job, algorithms, undefined)
     }
@@ -99,32 +117,47 @@ function schedule(): void {
   })
 }
 
-/** One slice of one file, then whoever waits for what is reached. True while there is more. */
+/** One slice of one job, then whoever waits for what is reached. True while there is more. */
 function step(id: number, job: Job): boolean {
   if (!job.ready) return false
   try {
     if (job.failed === undefined && job.at < job.upTo) {
-      job.fd ??= openSync(job.path, 'r')
-      const wanted = Math.min(SLICE_BYTES, job.upTo - job.at)
-      const read = readSync(job.fd, buffer, 0, wanted, job.at)
-      if (read === 0) throw new Error('the file ends before the bytes to digest')
-      for (const hasher of job.hashers.values()) hasher.update(buffer.subarray(0, read))
-      job.at += read
+      const bytes = job.path === null ? nextFed(job) : readSlice(job, job.path)
+      for (const hasher of job.hashers.values()) hasher.update(bytes)
+      job.at += bytes.byteLength
     }
   } catch (error) {
     job.failed = (error as Error).message
   }
+  // Nobody needs them any more, and there may be no end of them.
+  if (job.failed !== undefined) job.fed = []
   answer(id, job)
   return job.failed === undefined && job.at < job.upTo
+}
+
+function readSlice(job: Job, path: string): Uint8Array {
+  job.fd ??= openSync(path, 'r')
+  const wanted = Math.min(SLICE_BYTES, job.upTo - job.at)
+  const read = readSync(job.fd, buffer, 0, wanted, job.at)
+  if (read === 0) throw new Error('the file ends before the bytes to digest')
+  return buffer.subarray(0, read)
+}
+
+/** Too few are what the death of an earlier thread leaves, or an owner that says too much. */
+function nextFed(job: Job): Uint8Array {
+  const bytes = job.fed.shift()
+  if (bytes === undefined) throw new Error('not all bytes to digest were handed over')
+  return bytes
 }
 
 function answer(id: number, job: Job): void {
   for (let next = job.waiting[0]; next !== undefined; next = job.waiting[0]) {
     if (job.failed === undefined && job.at < next.upTo) return
     job.waiting.shift()
-    const { request, finish } = next
+    const { request, wants } = next
     if (job.failed !== undefined) post({ job: id, request, error: job.failed })
-    else if (finish) post({ job: id, request, digests: results(job) })
+    else if (wants === 'room') post({ job: id, request, fed: true })
+    else if (wants === 'digests') post({ job: id, request, digests: results(job) })
     else post({ job: id, request, saved: save(job) })
   }
 }

@@ -2,8 +2,6 @@ import { Worker } from 'node:worker_threads'
 import type { FromWorker, SavedDigest, ToWorker } from './digest-messages.ts'
 
 export interface DigestJob {
-  /** A file on this machine that is being written, or is there. */
-  path: string
   /** Names of node:crypto, and `crc32`, `crc32c`. */
   algorithms: readonly string[]
   /** First byte to digest. Default 0, or where `state` ends. */
@@ -14,23 +12,40 @@ export interface DigestJob {
   saves?: boolean
 }
 
-/** Digests of one file, computed behind its writer. */
+/** Digests that are computed behind whoever writes the bytes. */
 export interface Digest {
-  /** Says that bytes up to here are in the file. Returns at once. */
-  follow(upTo: number): void
   /** The state once all up to here is in it; null where the algorithm has none that can be saved. */
   save(upTo: number): Promise<SavedDigest | null>
   /** The digests of all up to here, lower-case hex by algorithm. Ends the computation. */
   finish(upTo: number): Promise<Record<string, string>>
-  /** Lets go of the file. To be called in any case, and last. */
+  /** Lets go of the bytes. To be called in any case, and last. */
   close(): void
 }
 
+/** Of a file on this machine that is being written, or is there. */
+export interface FileDigest extends Digest {
+  /** Says that bytes up to here are in the file. Returns at once. */
+  follow(upTo: number): void
+}
+
+/** Of bytes that cannot be read again. */
+export interface FedDigest extends Digest {
+  /**
+   * Takes the next bytes; they are the caller's again at once. Resolves as soon as few enough wait
+   * to be digested. What goes wrong is told by `save` and `finish`, and stays so.
+   */
+  feed(buffers: readonly Uint8Array[]): Promise<void>
+}
+
 export interface Digester {
-  open(job: DigestJob): Digest
+  open(job: DigestJob & { path: string }): FileDigest
+  openFed(job: DigestJob): FedDigest
   /** Whoever waits is told that nothing comes. */
   close(): Promise<void>
 }
+
+/** Bytes of one digest that may wait in the thread before whoever feeds it has to. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024
 
 export interface DigesterOptions {
   /** Default: the thread of this module. Tests keep it, to end it in the middle. */
@@ -38,10 +53,12 @@ export interface DigesterOptions {
 }
 
 /**
- * Computes digests in a thread that follows the files through the page cache, so that bytes are
- * neither copied on the event loop nor read from the disk a second time: they were written a moment
- * ago. The thread is started with the first job. Should it die, whoever waits is told, and the jobs
- * that are open begin again in the next one with the bytes that are in the files.
+ * Computes digests in a thread. Where there are files it follows them through the page cache, so
+ * that bytes are neither copied on the event loop nor read from the disk a second time: they were
+ * written a moment ago. Where there are none it is handed a copy.
+ *
+ * The thread is started with the first job. Should it die, whoever waits is told, and the files that
+ * are open are begun again in the next one; a digest of bytes that are gone fails.
  */
 export function createDigester({
   startThread = startDigestThread,
@@ -52,7 +69,7 @@ export function createDigester({
   let requests = 0
   const waiting = new Map<number, (answer: FromWorker) => void>()
 
-  function start(): Worker {
+  function startUp(): Worker {
     const started = startThread()
     started.unref()
     started.on('message', (answer: FromWorker) => {
@@ -72,47 +89,43 @@ export function createDigester({
     waiting.clear()
   }
 
-  function open({ path, algorithms, start: from, state, saves = false }: DigestJob): Digest {
+  function begin(path: string | null, options: DigestJob): Begun {
+    const { algorithms, state, saves = false } = options
     const job = ++jobs
-    const opening: ToWorker = {
-      kind: 'open',
-      job,
-      path,
-      algorithms,
-      start: state?.at ?? from ?? 0,
-      state,
-      saves,
-    }
+    const start = state?.at ?? options.start ?? 0
+    const opening: ToWorker = { kind: 'open', job, path, algorithms, start, state, saves }
     let knownTo: Worker | undefined
 
-    function send(message?: ToWorker): void {
+    function send(message?: ToWorker, handedOver: ArrayBuffer[] = []): void {
       if (closed) return
-      thread ??= start()
+      thread ??= startUp()
       if (knownTo !== thread) thread.postMessage(opening)
       knownTo = thread
-      if (message) thread.postMessage(message)
+      if (message) thread.postMessage(message, handedOver)
     }
 
-    function ask(upTo: number, finish: boolean): Promise<FromWorker> {
+    const ask: Begun['ask'] = (question, handedOver) => {
       const request = ++requests
       if (closed) return Promise.resolve({ job, request, error: 'no more digests are computed' })
       return new Promise((resolve) => {
         waiting.set(request, resolve)
-        send({ kind: 'ask', job, upTo, request, finish })
+        send(question(request), handedOver)
         thread?.ref()
       })
     }
 
+    const askFor = (upTo: number, finish: boolean) =>
+      ask((request) => ({ kind: 'ask', job, upTo, request, finish }))
+
     send()
-    return {
-      follow: (upTo) => send({ kind: 'follow', job, upTo }),
+    const digest: Digest = {
       async save(upTo) {
-        const answer = await ask(upTo, false)
+        const answer = await askFor(upTo, false)
         if ('saved' in answer) return answer.saved
         throw failure(answer)
       },
       async finish(upTo) {
-        const answer = await ask(upTo, true)
+        const answer = await askFor(upTo, true)
         if ('digests' in answer) return answer.digests
         throw failure(answer)
       },
@@ -120,15 +133,68 @@ export function createDigester({
         if (knownTo === thread) send({ kind: 'close', job })
       },
     }
+    return { job, start, send, ask, digest }
   }
 
   return {
-    open,
+    open({ path, ...rest }) {
+      const { job, send, digest } = begin(path, rest)
+      return { ...digest, follow: (upTo) => send({ kind: 'follow', job, upTo }) }
+    },
+    openFed: (job) => fedDigest(begin(null, job)),
     async close() {
       closed = true
       await thread?.terminate()
     },
   }
+}
+
+/** A job that the thread knows of, and how to speak with it. */
+interface Begun {
+  job: number
+  start: number
+  digest: Digest
+  send(message: ToWorker): void
+  /** Never rejects. */
+  ask(question: (request: number) => ToWorker, handedOver?: ArrayBuffer[]): Promise<FromWorker>
+}
+
+function fedDigest({ job, start, digest, ask }: Begun): FedDigest {
+  let upTo = start
+  let waitingBytes = 0
+  let onLess: (() => void) | undefined
+  return {
+    ...digest,
+    async feed(buffers) {
+      const bytes = copyOf(buffers)
+      const length = bytes.byteLength
+      upTo += length
+      const end = upTo
+      waitingBytes += length
+      void ask(
+        (request) => ({ kind: 'feed', job, upTo: end, bytes, request }),
+        [bytes.buffer],
+      ).then(() => {
+        waitingBytes -= length
+        onLess?.()
+      })
+      while (waitingBytes > MAX_WAITING_BYTES)
+        await new Promise<void>((resolve) => {
+          onLess = resolve
+        })
+    },
+  }
+}
+
+/** In memory of its own: what is left of a shared one would be handed over with it. */
+function copyOf(buffers: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(buffers.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  let at = 0
+  for (const buffer of buffers) {
+    bytes.set(buffer, at)
+    at += buffer.byteLength
+  }
+  return bytes
 }
 
 function failure(answer: FromWorker): Error {

@@ -16,6 +16,8 @@ export interface LogOptions {
   format?: LogFormat
   /** Default: standard error, so that standard output stays free for what a script reads. */
   destination?: { write(line: string): unknown }
+  /** Whether every line carries the process id, for logs that several processes write. */
+  pid?: boolean
 }
 
 /** Where a secret would stand if somebody logged headers or a request as they are. */
@@ -27,7 +29,7 @@ export function createLog(options: LogOptions = {}): Log {
   return pino(
     {
       level: options.level ?? 'info',
-      base: null,
+      base: options.pid ? { pid: process.pid } : null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
       serializers: { err: describeError },

@@ -1,4 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  Registry,
+} from 'prom-client'
 
 /** How long a scrape waits for the database before it goes without that figure. */
 const COLLECT_DEADLINE_MS = 2_000
@@ -6,6 +13,8 @@ const COLLECT_DEADLINE_MS = 2_000
 export interface MetricsOptions {
   /** Counts unfinished uploads; asked at each scrape. Without it the gauge is absent. */
   openUploads?: () => Promise<number>
+  /** Seconds since the oldest event that is not delivered; asked at each scrape. */
+  webhookPending?: (() => Promise<number>) | undefined
   /** Memory, CPU, event loop and descriptors of the process. Default true. */
   process?: boolean
 }
@@ -20,9 +29,21 @@ export interface Metrics {
   lockWaited(seconds: number): void
   /** From the last byte of an upload to its record. */
   promoted(seconds: number): void
+  /** One try to deliver an event; `given_up` where it was the last one. */
+  webhookTried(outcome: 'delivered' | 'failed' | 'given_up'): void
   /** The text of `GET /metrics`, and its Content-Type. */
-  render(): Promise<{ contentType: string; text: string }>
+  render(): Promise<RenderedMetrics>
+  /** The same as values that can be sent to another process. */
+  snapshot(): Promise<MetricsSnapshot>
 }
+
+export interface RenderedMetrics {
+  contentType: string
+  text: string
+}
+
+/** Every metric of one process, or of several, at one moment. */
+export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
 
 /** A registry of its own per instance, so that two servers in one process do not mix. */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
@@ -59,7 +80,23 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
     registers,
   })
-  if (options.openUploads) addOpenUploads(registry, options.openUploads)
+  const webhooks = new Counter({
+    name: 'landfall_webhook_deliveries_total',
+    help: 'Tries to deliver an event, by what came of them.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const { openUploads, webhookPending } = options
+  if (openUploads)
+    addAsked(registry, openUploads, {
+      name: 'landfall_open_uploads',
+      help: 'Unfinished uploads; absent while the database is away.',
+    })
+  if (webhookPending)
+    addAsked(registry, webhookPending, {
+      name: 'landfall_webhook_pending_seconds',
+      help: 'Age of the oldest event that is not delivered yet; absent while the database is away.',
+    })
 
   return {
     requestDone({ method, status, door }) {
@@ -69,22 +106,52 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     bytesReceived: (door, bytes) => received.inc({ door }, bytes),
     lockWaited: (seconds) => lockWait.observe(seconds),
     promoted: (seconds) => promotion.observe(seconds),
+    webhookTried: (outcome) => webhooks.inc({ outcome }),
     async render() {
       return { contentType: registry.contentType, text: await registry.metrics() }
     },
+    snapshot: () => registry.getMetricsAsJSON(),
   }
 }
 
-function addOpenUploads(registry: Registry, count: () => Promise<number>): void {
+/**
+ * What several processes counted, as one text: counters and histograms are summed, and so are
+ * memory and descriptors; what every process asks the database for is not.
+ */
+export async function renderTogether(
+  snapshots: readonly MetricsSnapshot[],
+): Promise<RenderedMetrics> {
+  const sum = AggregatorRegistry.aggregate([...snapshots])
+  return { contentType: sum.contentType, text: await sum.metrics() }
+}
+
+/**
+ * What has only ever grown (counters and histograms) in one snapshot: of a process that has ended,
+ * so that no sum goes back, which Prometheus would take for a restart.
+ */
+export async function addEnded(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
+  const grown = snapshots.map((metrics) =>
+    metrics.filter(({ type }) => ['counter', 'histogram'].includes(String(type))),
+  )
+  return AggregatorRegistry.aggregate(grown).getMetricsAsJSON()
+}
+
+/** A figure that the database knows. */
+function addAsked(
+  registry: Registry,
+  ask: () => Promise<number>,
+  words: { name: string; help: string },
+): void {
   new Gauge({
-    name: 'landfall_open_uploads',
-    help: 'Unfinished uploads; absent while the database is away.',
+    ...words,
     registers: [registry],
+    // Each process answers for all.
+    aggregator: 'max',
     async collect() {
       // The last figure must not stand for a database that no longer answers.
       this.remove()
-      const open = await inTime(count())
-      if (open !== undefined) this.set(open)
+      const figure = await inTime(ask())
+      if (figure !== undefined) this.set(figure)
     },
   })
 }

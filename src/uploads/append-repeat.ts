@@ -25,7 +25,7 @@ export async function repeatLast<P>(
 
 function requireDigestOfNothing(verify: NonNullable<AppendInput['verify']>, offset: number) {
   const { algorithm, expected } = verify
-  const found = createHasher(typeof algorithm === 'function' ? algorithm() : algorithm).digest()
+  const found = createHasher(typeof algorithm === 'string' ? algorithm : algorithm.told()).digest()
   const wanted = expected()
   if (wanted === null || Buffer.from(wanted).toString('hex') !== found)
     throw new Fault('digest-mismatch', { offset })

@@ -9,6 +9,7 @@ import { storable } from './create.ts'
 import { complete, reject } from './finish.ts'
 import { refuseWhole } from './join.ts'
 import type { HeldLock } from './lock.ts'
+import { lostFault } from './lock-fence.ts'
 import { limitFault } from './session-rules.ts'
 import { stopSignal } from './stop-signal.ts'
 import type { Upload } from './upload.ts'
@@ -35,6 +36,7 @@ interface Run<P> {
   confirm: AppendInput['confirm']
   /** What the end of the body told. */
   facts: BodyFacts
+  last: AppendInput['last']
   /** First offset that must not be written. */
   limit: number
   /** Written so far. */
@@ -47,6 +49,8 @@ interface Run<P> {
   syncing: Promise<void>
   /** A sync has failed: it is not tried again. */
   lost: boolean
+  /** What was recorded last may be further than `recorded`: the answer of the database was lost. */
+  uncertain: boolean
 }
 
 /**
@@ -76,11 +80,11 @@ export async function append<P>(
   if (upload.offset + (input.length ?? 0) > limit)
     throw new Fault('too-large', { offset: upload.offset })
   if (mode === 'whole') {
-    await core.repo.change(upload.id, ['receiving'], { cutTo: upload.offset })
+    await core.repo.change(upload.id, ['receiving'], { cutTo: upload.offset }, lock)
     core.at('attempt-recorded')
   }
 
-  const appender = await core.storage.append(upload.storageKey, upload.offset)
+  const appender = await core.storage.append(upload.storageKey, upload.offset, lock.isOurs)
   const stop = stopSignal(core, lock)
   const source = gather(input.body, { signal: stop.signal, idleMs: core.limits.idleMs })
   const run: Run<P> = {
@@ -94,6 +98,7 @@ export async function append<P>(
     check: input.verify && openBodyCheck(core, upload, input.verify),
     progress: input.progress,
     confirm: input.confirm,
+    last: input.last,
     facts: {},
     limit,
     at: upload.offset,
@@ -102,6 +107,7 @@ export async function append<P>(
     recordedAt: performance.now(),
     syncing: Promise.resolve(),
     lost: false,
+    uncertain: false,
   }
   try {
     return await receive(run)
@@ -122,11 +128,13 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
   try {
     for (let batch = await source.next(); batch !== null; batch = await source.next()) {
       if (run.at + batch.bytes > run.limit) throw new Fault('too-large')
+      // Paused for longer than our lease: another server may be writing by now.
+      if (!lock.isOurs()) throw lostFault()
       await run.appender.write(batch.buffers)
       const before = run.at
       run.at += batch.bytes
-      run.digest?.follow(run.at)
-      run.check?.follow(run.at)
+      await run.digest?.written(run.at, batch.buffers)
+      await run.check?.written(run.at, batch.buffers)
       core.at('bytes-written')
       await screen(run, before)
       await syncOnTheWay(run)
@@ -155,7 +163,7 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
   }
   await settle(run)
   if (all && trouble === undefined && upload.autoFinish) {
-    const digestState = (await run.digest?.save(run.at)) ?? null
+    const digestState = await digestStateOf(run)
     const done = await complete(core, lock, upload, { offset: run.at, digestState })
     await joinWholes(core, done.upload)
     return done
@@ -171,6 +179,11 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
  */
 function hasWholeBody<P>({ source, upload, at, check }: Run<P>): boolean {
   return source.end === 'complete' || (at === upload.size && check?.early !== false)
+}
+
+/** Nothing is written after this. */
+function isLast<P>({ at, upload, last, source, facts }: Run<P>): boolean {
+  return at === (upload.size ?? facts.size) || (last === true && source.end === 'complete')
 }
 
 /** Looks at the first bytes once they are there, so that nobody sends the rest for nothing. */
@@ -202,13 +215,13 @@ async function syncOnTheWay<P>(run: Run<P>): Promise<void> {
 async function settle<P>(run: Run<P>): Promise<void> {
   try {
     await run.syncing
-    await run.appender.sync(run.at === run.upload.size && run.upload.autoFinish)
+    await run.appender.sync(isLast(run))
     run.syncedUpTo = run.at
   } catch (error) {
     run.lost = true
     // Noted first: after a failed sync not even the length of the file is to be believed.
     const cutTo = run.recorded
-    await run.core.repo.change(run.upload.id, ['receiving'], { cutTo }).catch(() => {})
+    await run.core.repo.change(run.upload.id, ['receiving'], { cutTo }, run.lock).catch(() => {})
     await cutBack(run)
     throw withOffset(error, run.recorded)
   }
@@ -217,6 +230,9 @@ async function settle<P>(run: Run<P>): Promise<void> {
 
 async function cutBack<P>(run: Run<P>): Promise<void> {
   run.at = run.recorded
+  // In other hands the bytes past our offset are not ours to drop; nor are bytes that the database
+  // may count. The next append drops what is too much.
+  if (run.uncertain || !run.lock.isOurs()) return
   await run.appender.truncate(run.recorded).catch((error: unknown) => {
     // The next append drops the same bytes before it writes.
     run.core.log.warn(
@@ -224,6 +240,11 @@ async function cutBack<P>(run: Run<P>): Promise<void> {
       'unrecorded bytes could not be dropped',
     )
   })
+}
+
+/** Where no digest runs along, its state waits for the rest to be read. */
+async function digestStateOf<P>({ digest, upload, at }: Run<P>): Promise<Upload['digestState']> {
+  return digest === undefined ? upload.digestState : digest.save(at)
 }
 
 /** Step 7: the offset, and with it the expiry, moves in one statement. */
@@ -236,18 +257,15 @@ async function record<P>(run: Run<P>): Promise<Upload> {
     cutTo: run.mode === 'whole' || run.at !== run.recorded ? null : upload.cutTo,
     updatedAt: now.toISOString(),
     expiresAt: expiryFrom(core, upload, now),
-    digestState: (await run.digest?.save(run.at)) ?? null,
+    digestState: await digestStateOf(run),
     ...(filename === undefined ? {} : { filename: storable(filename) }),
     ...(size === undefined ? {} : { size }),
   }
   const reserved =
     upload.size === null ? Math.max(run.at, upload.reserved, size ?? 0) : upload.reserved
-  const outcome =
-    reserved === upload.reserved
-      ? (await core.repo.change(upload.id, ['receiving'], changes))
-        ? 'changed'
-        : 'ended'
-      : await core.repo.grow(upload, reserved, changes)
+  run.uncertain = true
+  const outcome = await core.repo.grow(upload, reserved, changes, run.lock)
+  run.uncertain = false
   if (outcome !== 'changed') {
     await cutBack(run)
     throw outcome === 'ended'

@@ -2,6 +2,7 @@ import type { Actor } from '../auth/actor.ts'
 import { can } from '../auth/can.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Digester } from '../streams/digest.ts'
+import type { CreationRate } from './creation-rate.ts'
 import type { HeldLock, Lock } from './lock.ts'
 import type { UploadsRepo } from './repo.ts'
 import { largestSessionFile, type SessionLimits } from './session-rules.ts'
@@ -24,6 +25,7 @@ export type Step =
   | 'joined'
   | 'complete'
   | 'inspected'
+  | 'manifest-stored'
   | 'published'
   | 'state-ended'
   | 'bytes-removed'
@@ -70,7 +72,7 @@ export interface Hooks<P> {
   screenDeclared(facts: Pick<Upload, 'filename' | 'declaredType' | 'purpose'>): void
   /** Refuses by the first bytes. Undefined when everything is accepted, to save the look. */
   screenPrefix?(prefix: Uint8Array, upload: Upload): Promise<void>
-  /** Keys of what was made from the bytes (thumbnails), removed along with them. */
+  /** Keys of what lies beside the bytes (manifest, thumbnails), removed along with them. */
   derivedKeys(storageKey: string): string[]
 }
 
@@ -82,6 +84,7 @@ export interface Core<P> {
   digester: Digester
   limits: Limits
   hooks: Hooks<P>
+  creationRate: CreationRate
   now: () => Date
   newId: () => string
   /** Fires when the process is about to stop: bodies are let go with what they brought. */

@@ -3,9 +3,10 @@ import { Fault } from '../errors.ts'
 import { append } from './append.ts'
 import { type Core, expiryFrom, largestOf, mayAccess } from './core.ts'
 import { create, storable } from './create.ts'
-import { complete, digestOf, endedFault, publish } from './finish.ts'
+import { complete, endedFault, publish } from './finish.ts'
 import { createWhole, joinWholesOf, lookAtWhole, refuseWhole } from './join.ts'
 import type { HeldLock } from './lock.ts'
+import { digestOf } from './object-digest.ts'
 import { limitFault, requireSessionFile } from './session-rules.ts'
 import { terminate } from './terminate.ts'
 import { hasAllBytes, isExpired, isUploadId, isWhole, type Upload } from './upload.ts'
@@ -34,7 +35,9 @@ export function createUploads<P>(core: Core<P>): Uploads<P> {
       return { upload, published: await core.hooks.findPublished(upload.id) }
     if (isExpired(upload, core.now())) {
       const now = core.now().toISOString()
-      const [ended] = await repo.end({ id: upload.id }, ['receiving', 'held'], 'expired', { now })
+      const [ended] = await repo.end({ id: upload.id, lock }, ['receiving', 'held'], 'expired', {
+        now,
+      })
       if (ended) core.meter.ended(upload.door, 'expired')
       throw new Fault('upload-ended')
     }
@@ -55,7 +58,7 @@ export function createUploads<P>(core: Core<P>): Uploads<P> {
     if (size > largestOf(core, upload)) throw new Fault('too-large')
     const now = core.now()
     const set = { size, updatedAt: now.toISOString(), expiresAt: expiryFrom(core, upload, now) }
-    const outcome = await repo.grow(upload, size, set)
+    const outcome = await repo.grow(upload, size, set, lock)
     if (outcome === 'ended') throw new Fault('upload-ended')
     if (outcome !== 'changed') throw limitFault(outcome, core.limits.sessions, upload)
     return { ...upload, ...set, reserved: Math.max(size, upload.reserved), id: lock.id }

@@ -19,12 +19,13 @@ export async function create<P>(
   input: NewUpload,
 ): Promise<Progress<P>> {
   const { repo, storage, limits } = core
-  if (!can(actor, { action: 'upload:create' }, limits.anonymousUploads))
-    throw new Fault(actor.kind === 'anonymous' ? 'not-authenticated' : 'not-allowed')
+  requireMayCreate(core, actor)
   if (limits.maxSize !== null && input.size !== null && input.size > limits.maxSize)
     throw new Fault('too-large', { text: `The largest upload is ${limits.maxSize} bytes.` })
   const upload = newRow(core, ownerIdOf(actor), input)
   screen(core, upload, input.filename ?? '')
+  // Before the first statement: what is refused here is to cost nothing.
+  core.creationRate.admit(actor)
   const inserted = await repo.insert(upload)
   if (inserted !== 'inserted') throw limitFault(inserted, limits.sessions, upload)
   core.at('row-inserted')
@@ -52,6 +53,12 @@ export async function create<P>(
   core.at('receiving')
   core.meter.ended(upload.door, 'created')
   return finishIfEmpty(core, { ...upload, state: 'receiving' })
+}
+
+/** Who may create nothing is told so, and not what exists. */
+export function requireMayCreate({ limits }: Core<unknown>, actor: Actor): void {
+  if (!can(actor, { action: 'upload:create' }, limits.anonymousUploads))
+    throw new Fault(actor.kind === 'anonymous' ? 'not-authenticated' : 'not-allowed')
 }
 
 /** Refuses what can be refused before a byte is sent. */

@@ -16,8 +16,8 @@ const MINUTE_MS = 60_000
 /** How long an ended upload is remembered, to answer 410 instead of 404. */
 const REMEMBER_MS = 30 * 24 * 60 * MINUTE_MS
 /** An upload that is in use for so long is left to the next sweep. */
-const SWEEP_WAIT_MS = 10_000
-const PASSING: ReadonlySet<Reason> = new Set(['pending', 'locked', 'unavailable'])
+const SWEEP_WAIT_MS = 1000
+const PASSING: ReadonlySet<Reason> = new Set(['pending', 'locked', 'unavailable', 'client-gone'])
 const ENDED = ['rejected', 'expired', 'terminated'] as const
 
 export interface Swept {
@@ -62,6 +62,9 @@ export async function sweep<P>(
   const expired = await repo.end({ expiredBy: now }, ['receiving', 'held'], 'expired', { now })
   expired.push(...(await expireSessions(core, now)))
   for (const { door } of expired) core.meter.ended(door, 'expired')
+  await core.storage.removeUnfinishedPuts?.(new Date(settled)).catch((err: unknown) => {
+    core.log.warn({ err }, 'what a crash left of small files could not be removed')
+  })
   return {
     abandoned: abandoned.length,
     expired: expired.length,
@@ -116,7 +119,10 @@ async function finishComplete<P>(core: Core<P>, db: Database, before: string): P
       )
       .orderBy(asc(uploads.id))
       .limit(PAGE)
-    for (const { id } of page) if (await finishOne(core, id)) finished++
+    for (const { id } of page) {
+      if (core.stopping.aborted) return finished
+      if (await finishOne(core, id)) finished++
+    }
     const last = page.at(-1)
     if (last === undefined || page.length < PAGE) return finished
     after = last.id
@@ -126,7 +132,7 @@ async function finishComplete<P>(core: Core<P>, db: Database, before: string): P
 async function finishOne<P>(core: Core<P>, id: string): Promise<boolean> {
   let lock: HeldLock | undefined
   try {
-    lock = await core.lock.acquire(id, { timeoutMs: SWEEP_WAIT_MS })
+    lock = await core.lock.acquire(id, { timeoutMs: SWEEP_WAIT_MS, signal: core.stopping })
     const upload = await core.repo.get(id)
     if (upload === undefined) return false
     if (hasAllBytes(upload)) await complete(core, lock, upload, {})

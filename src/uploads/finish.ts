@@ -1,9 +1,10 @@
 import { Fault, type Reason } from '../errors.ts'
 import { assertHeld, type Core, expiryFrom } from './core.ts'
 import type { HeldLock } from './lock.ts'
+import { digestsOf } from './object-digest.ts'
 import { emptyFile } from './session-rules.ts'
 import { removeBytes } from './terminate.ts'
-import { digestAlgorithmsOf, finalKeyOf, isEnded, type Upload } from './upload.ts'
+import { isEnded, type Upload } from './upload.ts'
 import type { Progress } from './uploads.ts'
 
 /** Inspections a file gets. One that kills the inspector, or us, twice is refused. */
@@ -48,7 +49,8 @@ export async function complete<P>(
   }
   if (upload.sessionToken !== null)
     await core.repo.touchSession(upload.sessionToken, changes.updatedAt)
-  if (!(await core.repo.change(upload.id, ['receiving'], changes))) throw new Fault('upload-ended')
+  if (!(await core.repo.change(upload.id, ['receiving'], changes, lock)))
+    throw new Fault('upload-ended')
   core.at('complete')
   const after = { ...upload, ...changes }
   if (!held) return publish(core, lock, after, { counted })
@@ -112,7 +114,8 @@ export async function reject<P>(
   assertHeld(lock, upload)
   const facts = { now: core.now().toISOString(), reason: fault.reason }
   const from = ['receiving', 'complete'] as const
-  await core.repo.end({ id: upload.id }, from, 'rejected', facts)
+  const ended = await core.repo.end({ id: upload.id, lock }, from, 'rejected', facts)
+  if (ended.length === 0) return fault
   core.meter.ended(upload.door, 'rejected')
   core.at('state-ended')
   await removeBytes(core, upload)
@@ -125,42 +128,6 @@ export function endedFault(upload: Upload): Fault | null {
   if (upload.state === 'rejected' && upload.rejectReason !== null)
     return new Fault(upload.rejectReason as Reason)
   return new Fault('upload-ended')
-}
-
-/** The digests that ran along; only what came after the last saved state is read for them. */
-export async function digestsOf(
-  core: Core<unknown>,
-  upload: Upload,
-): Promise<Record<string, string>> {
-  const algorithms = digestAlgorithmsOf(upload)
-  if (algorithms.length === 0) return {}
-  const key = upload.state === 'receiving' ? upload.storageKey : finalKeyOf(upload)
-  const digest = core.digester.open({
-    path: localPath(core, key),
-    algorithms,
-    state: upload.digestState ?? undefined,
-    saves: true,
-  })
-  return digest.finish(upload.offset).finally(() => digest.close())
-}
-
-/** One of them, or another one, for which all bytes are read. */
-export async function digestOf(
-  core: Core<unknown>,
-  upload: Upload,
-  algorithm: string,
-): Promise<string> {
-  const runsAlong = digestAlgorithmsOf(upload).includes(algorithm)
-  const known = runsAlong ? upload : { ...upload, digestAlgorithms: algorithm, digestState: null }
-  const { [algorithm]: digest } = await digestsOf(core, known)
-  if (digest === undefined) throw new Error(`there is no digest with ${algorithm}`)
-  return digest
-}
-
-/** Digests are computed from files on this machine; a backend without them has to bring its own. */
-export function localPath({ storage }: Pick<Core<unknown>, 'storage'>, key: string): string {
-  if (storage.localPath === undefined) throw new Error('this storage has no local files')
-  return storage.localPath(key)
 }
 
 function requireExpected(upload: Upload, digests: Record<string, string>): void {

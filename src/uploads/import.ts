@@ -3,7 +3,7 @@ import { Fault } from '../errors.ts'
 import { toIsoMicros } from '../wire/time.ts'
 import type { Core } from './core.ts'
 import { newRow, storable, storageKeyOf } from './create.ts'
-import { localPath, publish } from './finish.ts'
+import { publish } from './finish.ts'
 import {
   checkSource,
   type ExistingFile,
@@ -13,6 +13,7 @@ import {
   type Source,
 } from './import-source.ts'
 import type { HeldLock } from './lock.ts'
+import { openDigest, type WrittenDigest } from './object-digest.ts'
 import type { createImportRepo } from './repo-import.ts'
 import { removeBytes } from './terminate.ts'
 import { digestAlgorithmsOf, IMPORT_DOOR, isEnded, type Upload } from './upload.ts'
@@ -95,7 +96,7 @@ interface Job {
 async function bring<P>(core: ImportCore<P>, lock: HeldLock, job: Job): Promise<Imported> {
   const { file, source, stale } = job
   if (stale && !(await clear(core, stale))) return failed('overtaken')
-  const upload = rowOf(core, job)
+  const upload = rowOf(core, lock, job)
   if (!(await core.imports.begin(upload))) return failed('overtaken')
   core.at('row-inserted')
   let stored: { digestState: Upload['digestState'] } | Imported
@@ -127,7 +128,7 @@ async function bring<P>(core: ImportCore<P>, lock: HeldLock, job: Job): Promise<
   return finish(core, lock, { ...upload, ...changes, state: 'complete' })
 }
 
-function rowOf(core: ImportCore<unknown>, { file, source }: Job): Upload {
+function rowOf(core: ImportCore<unknown>, lock: HeldLock, { file, source }: Job): Upload {
   const attempt = core.newId()
   // A sweep may still be about to remove what lies under the name of an attempt before this one.
   const key = `${storageKeyOf(file.id)}.${attempt.slice(0, 8)}`
@@ -141,7 +142,9 @@ function rowOf(core: ImportCore<unknown>, { file, source }: Job): Upload {
     metadata: attempt,
     keys: { arriving: key, complete: key },
   })
-  return { ...row, createdAt: new Date(core.now().getTime() + LEASE_MS).toISOString() }
+  const createdAt = new Date(core.now().getTime() + LEASE_MS).toISOString()
+  // The lock may have been taken on the row of an attempt before this one, which is gone by now.
+  return { ...row, createdAt, lockEpoch: lock.epoch ?? row.lockEpoch }
 }
 
 /** Steps 2, 5 and 6 for a body that is a file. */
@@ -153,16 +156,14 @@ async function store(
   const key = upload.storageKey
   const linked = link ? await linkTo(core, key, file.path) : undefined
   if (linked) return linked
-  if (!link) await core.storage.create(key)
+  if (!link) await core.storage.create(key, { size: upload.size })
   core.at('object-created')
   const algorithms = digestAlgorithmsOf(upload)
   const digest =
-    algorithms.length === 0
-      ? undefined
-      : core.digester.open({ path: localPath(core, key), algorithms, saves: true })
+    algorithms.length === 0 ? undefined : openDigest(core, key, { algorithms, saves: true })
   try {
     if (!link) {
-      const copied = await copy(core, key, source.handle, (at) => digest?.follow(at))
+      const copied = await copy(core, key, source.handle, digest)
       if (copied === null) return failed('unreadable')
       if (copied !== source.size) return failed('size-differs', 'It changed while it was copied.')
     }
@@ -194,7 +195,7 @@ async function copy(
   core: ImportCore<unknown>,
   key: string,
   from: FileHandle,
-  onWritten: (upTo: number) => void,
+  digest: WrittenDigest | undefined,
 ): Promise<number | null> {
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
   const appender = await core.storage.append(key, 0)
@@ -206,13 +207,14 @@ async function copy(
       )
       if (bytes === null) return null
       if (bytes === 0) {
-        await appender.sync()
+        await appender.sync(true)
         return at
       }
-      await appender.write([buffer.subarray(0, bytes)])
+      const buffers = [buffer.subarray(0, bytes)]
+      await appender.write(buffers)
       at += bytes
       core.at('bytes-written')
-      onWritten(at)
+      await digest?.written(at, buffers)
     }
   } finally {
     await appender.close()

@@ -1,7 +1,7 @@
 import type { Actor } from '../auth/actor.ts'
 import { Fault } from '../errors.ts'
 import { type Core, largestOf, mayAccess } from './core.ts'
-import { create } from './create.ts'
+import { create, requireMayCreate } from './create.ts'
 import { complete, endedFault, publish, reject } from './finish.ts'
 import type { HeldLock } from './lock.ts'
 import type { Part } from './repo-parts.ts'
@@ -29,6 +29,7 @@ export async function createWhole<P>(
   actor: Actor,
   { partIds, ...input }: NewWhole,
 ): Promise<Progress<P>> {
+  requireMayCreate(core, actor)
   const parts = await requireParts(core, actor, partIds)
   const begun = await create(core, actor, { ...input, size: sizeOf(parts), parts: partIds })
   if (begun.upload.state !== 'receiving') return begun
@@ -147,11 +148,19 @@ export async function joinAbandoned<P>(core: Core<P>): Promise<number> {
   let joined = 0
   for (const id of await core.repo.joinableWholes()) {
     try {
-      const lock = await core.lock.acquire(id, { timeoutMs: SWEEP_WAIT_MS })
+      const lock = await core.lock.acquire(id, {
+        timeoutMs: SWEEP_WAIT_MS,
+        signal: core.stopping,
+      })
       const done = await settle(core, lock).finally(() => lock.release())
       if (done?.published) joined++
     } catch (error) {
-      if (!(error instanceof Fault && ['locked', 'quota-exceeded'].includes(error.reason)))
+      if (
+        !(
+          error instanceof Fault &&
+          ['locked', 'quota-exceeded', 'client-gone'].includes(error.reason)
+        )
+      )
         core.log.warn({ err: error, upload: id }, 'a whole could not be joined; it comes again')
     }
   }
@@ -176,7 +185,7 @@ async function look<P>(core: Core<P>, lock: HeldLock, whole: Upload): Promise<Se
   if (size > largestOf(core, whole)) throw await reject(core, lock, whole, new Fault('too-large'))
   const ready = parts.length > 0 && parts.every(({ state }) => state === 'held')
   if (whole.size !== null) return { whole, parts, size, ready, paid: true }
-  const outcome = await core.repo.grow(whole, size, { size })
+  const outcome = await core.repo.grow(whole, size, { size }, lock)
   if (outcome === 'ended') throw new Fault('upload-ended')
   const paid = outcome === 'changed'
   const reserved = paid ? size : whole.reserved
@@ -201,10 +210,10 @@ async function join<P>(core: Core<P>, lock: HeldLock, seen: Seen): Promise<Progr
   const { whole, parts, size } = seen
   const { storage } = core
   try {
-    const appender = await storage.append(whole.storageKey, 0)
+    const appender = await storage.append(whole.storageKey, 0, lock.isOurs)
     await appender.close()
     core.at('joining')
-    await storage.join(whole.storageKey, parts.map(finalKeyOf))
+    await storage.join(whole.storageKey, parts.map(finalKeyOf), lock.isOurs)
     const stored = await storage.size(whole.storageKey)
     if (stored !== size) throw new Error(`joined ${stored} bytes where the parts have ${size}`)
   } catch (error) {

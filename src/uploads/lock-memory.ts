@@ -15,11 +15,19 @@ export interface MemoryLockOptions {
   onWaited?: (seconds: number) => void
 }
 
+/** What the lock that spans several servers needs of the one inside each of them. */
+export interface LocalLock extends Lock {
+  /** Asks whoever holds it here to let go; false where nobody does. */
+  ask(id: string): boolean
+  /** Whether somebody waits for it here. */
+  isAwaited(id: string): boolean
+}
+
 /**
  * The lock of a single process. A waiter is a pending promise and one timer: it costs nothing until
  * it is its turn. Sets keep their order of insertion, which is the order of arrival.
  */
-export function createMemoryLock({ onWaited }: MemoryLockOptions = {}): Lock {
+export function createMemoryLock({ onWaited }: MemoryLockOptions = {}): LocalLock {
   const entries = new Map<string, Entry>()
 
   function hold(id: string, entry: Entry): HeldLock {
@@ -29,7 +37,9 @@ export function createMemoryLock({ onWaited }: MemoryLockOptions = {}): Lock {
     let held = true
     return {
       id,
+      epoch: null,
       asked: entry.asked.signal,
+      isOurs: () => true,
       release() {
         if (!held) return
         held = false
@@ -84,5 +94,10 @@ export function createMemoryLock({ onWaited }: MemoryLockOptions = {}): Lock {
       entries.set(id, fresh)
       return hold(id, fresh)
     },
+    ask(id) {
+      entries.get(id)?.asked.abort()
+      return entries.has(id)
+    },
+    isAwaited: (id) => (entries.get(id)?.waiters.size ?? 0) > 0,
   }
 }

@@ -5,10 +5,20 @@
 export interface HeldLock {
   readonly id: string
   /**
+   * Which holder of this upload we are, where several servers share a database: a statement that
+   * names it changes nothing once another server has taken the lock. Null where no other can.
+   */
+  readonly epoch: number | null
+  /**
    * Fires when somebody else waits: the holder stores what it has and lets go. "The Server SHOULD
    * ... release the lock" is how tus resumes after a connection that only seems alive.
    */
   readonly asked: AbortSignal
+  /**
+   * Whether nobody else can hold it by now. False after a pause longer than the server's lease:
+   * then nothing may be written any more, and only a statement with `epoch` can tell.
+   */
+  isOurs(): boolean
   /** Lets go; the longest waiter holds the lock next. Further calls do nothing. */
   release(): void
 }

@@ -4,6 +4,8 @@ import { isUniqueViolation, withRetry } from '../db/retry.ts'
 import { uploadSessions, uploads, users } from '../db/schema.ts'
 import { Fault } from '../errors.ts'
 import { insertValues } from './insert-values.ts'
+import type { HeldLock } from './lock.ts'
+import { inHands, requireHeld } from './lock-fence.ts'
 import type { SessionLimits, SessionRefusal } from './session-rules.ts'
 import { isOpenSession, liveStates } from './sessions.ts'
 import type { Upload } from './upload.ts'
@@ -108,17 +110,19 @@ export function createSessionFilesRepo(
     upload: Upload,
     reserved: number,
     set: Partial<Upload>,
+    lock?: HeldLock,
   ): Promise<'changed' | 'ended' | 'quota-exceeded' | 'total-exceeded'> {
-    const changed = await withRetry(() => growth(upload, reserved, set))
+    const changed = await withRetry(() => growth(upload, reserved, set, lock))
     if (changed.length > 0) return 'changed'
     const [found] = await db.select().from(uploads).where(eq(uploads.id, upload.id))
+    requireHeld(found, lock)
     if (found?.reserved === reserved) return 'changed'
     if (found?.state !== 'receiving') return 'ended'
     const why = await refusedBySession(found, reserved - upload.reserved)
     return why === 'total-exceeded' ? why : 'quota-exceeded'
   }
 
-  function growth(upload: Upload, reserved: number, set: Partial<Upload>) {
+  function growth(upload: Upload, reserved: number, set: Partial<Upload>, lock?: HeldLock) {
     const more = reserved - upload.reserved
     const { token, totalSize } = uploadSessions
     const session = db.$with('session').as(
@@ -143,6 +147,7 @@ export function createSessionFilesRepo(
             eq(uploads.state, 'receiving'),
             // A second run after a lost answer must not charge twice.
             eq(uploads.reserved, upload.reserved),
+            inHands(lock),
             sql`exists (select from session)`,
           ),
         )

@@ -4,6 +4,8 @@ import { withRetry } from '../db/retry.ts'
 import { uploads, users } from '../db/schema.ts'
 import type { Reason } from '../errors.ts'
 import { insertValues } from './insert-values.ts'
+import type { HeldLock } from './lock.ts'
+import { inHands, requireHeld } from './lock-fence.ts'
 import { createPartsRepo } from './repo-parts.ts'
 import { createSessionFilesRepo, type Refused } from './repo-sessions.ts'
 import type { SessionLimits } from './session-rules.ts'
@@ -86,11 +88,16 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
     )
   }
 
-  /** Applies changes if the upload is still in one of the states. */
+  /**
+   * Applies changes if the upload is still in one of the states.
+   *
+   * @param lock whoever changes what only the holder may: `locked` once another server holds it.
+   */
   async function change(
     id: string,
     from: readonly UploadState[],
     set: Partial<Upload>,
+    lock?: HeldLock,
   ): Promise<boolean> {
     let runs = 0
     const changed = await withRetry((run) => {
@@ -98,28 +105,34 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
       return db
         .update(uploads)
         .set(set)
-        .where(and(eq(uploads.id, id), inArray(uploads.state, [...from])))
+        .where(and(eq(uploads.id, id), inArray(uploads.state, [...from]), inHands(lock)))
         .returning({ id: uploads.id })
     })
     if (changed.length > 0) return true
+    if (runs === 1 && lock?.epoch == null) return false
+    const found = await get(id)
+    requireHeld(found, lock)
     // The answer to a run that got through may have been lost.
-    return runs > 1 && isAsSet(await get(id), set)
+    return runs > 1 && isAsSet(found, set)
   }
 
   /**
    * Records changes together with a larger reservation of the owner's quota (uploads whose length
-   * was not known at first).
+   * was not known at first). `lock` as in `change`.
    */
   async function grow(
     upload: Upload,
     reserved: number,
     set: Partial<Upload>,
+    lock?: HeldLock,
   ): Promise<'changed' | 'quota-exceeded' | 'total-exceeded' | 'ended'> {
     const more = reserved - upload.reserved
     if (upload.sessionToken !== null && more > 0)
-      return inSessions.growInSession(upload, reserved, set)
+      return inSessions.growInSession(upload, reserved, set, lock)
     if (upload.ownerId === null || more <= 0)
-      return (await change(upload.id, ['receiving'], { ...set, reserved })) ? 'changed' : 'ended'
+      return (await change(upload.id, ['receiving'], { ...set, reserved }, lock))
+        ? 'changed'
+        : 'ended'
     const target = db.$with('target').as(
       db
         .select({ id: uploads.id, ownerId: uploads.ownerId })
@@ -130,6 +143,7 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
             eq(uploads.state, 'receiving'),
             // A second run after a lost answer must not charge twice.
             eq(uploads.reserved, upload.reserved),
+            inHands(lock),
           ),
         )
         .for('update'),
@@ -153,6 +167,7 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
     )
     if (changed.length > 0) return 'changed'
     const found = await get(upload.id)
+    requireHeld(found, lock)
     if (found?.reserved === reserved) return 'changed'
     return found?.state === 'receiving' ? 'quota-exceeded' : 'ended'
   }
@@ -212,9 +227,11 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
         ) select id, door from ended`,
       )
     })
-    if (ended.length > 0 || runs === 1 || !('id' in which)) return ended
-    // The answer to a run that got through may have been lost.
+    if (ended.length > 0 || !('id' in which)) return ended
+    if (runs === 1 && which.lock?.epoch == null) return ended
     const found = await get(which.id)
+    requireHeld(found, which.lock)
+    // The answer to a run that got through may have been lost.
     return found?.state === to ? [{ id: found.id, door: found.door }] : []
   }
 
@@ -234,7 +251,7 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
 
 /** Which uploads end. */
 type Ending =
-  | { id: string }
+  | { id: string; lock?: HeldLock }
   | { expiredBy: string }
   | { createdBefore: string }
   /** Those of a door whose body nobody can resume, and that nobody sends any more. */
@@ -242,7 +259,12 @@ type Ending =
   | { inExpiredSessions: true }
 
 function selectionOf(which: Ending): SQL {
-  if ('id' in which) return sql`id = ${which.id}::uuid`
+  if ('id' in which) {
+    const epoch = which.lock?.epoch ?? null
+    return epoch === null
+      ? sql`id = ${which.id}::uuid`
+      : sql`id = ${which.id}::uuid and lock_epoch = ${epoch}::bigint`
+  }
   if ('expiredBy' in which) return sql`expires_at < ${which.expiredBy}::timestamptz`
   if ('createdBefore' in which) return sql`created_at < ${which.createdBefore}::timestamptz`
   if ('silentSince' in which)

@@ -20,7 +20,7 @@ export async function terminate<P>(
   else {
     const now = core.now().toISOString()
     const from = ['creating', 'receiving', 'complete', 'held'] as const
-    const ended = await core.repo.end({ id: upload.id }, from, 'terminated', { now })
+    const ended = await core.repo.end({ id: upload.id, lock }, from, 'terminated', { now })
     if (ended.length === 0) throw new Fault('upload-ended')
   }
   core.meter.ended(upload.door, 'terminated')
@@ -38,8 +38,9 @@ export async function removeBytes(
 ): Promise<boolean> {
   try {
     const { storageKey, finalKey } = upload
+    // The manifest before the bytes: half of a removal must not look like a file that lost them.
     const derived = core.hooks.derivedKeys(finalKey ?? storageKey)
-    for (const key of [storageKey, ...(finalKey === null ? [] : [finalKey]), ...derived])
+    for (const key of [...derived, storageKey, ...(finalKey === null ? [] : [finalKey])])
       await core.storage.remove(key)
     core.at('bytes-removed')
     await core.repo.change(upload.id, ['rejected', 'expired', 'terminated'], { bytesGone: true })

@@ -24,12 +24,17 @@ export interface AppendInput {
     everyMs: number
     onRecorded(offset: number): void
   }
+  /** No other body comes after this one, for an upload whose size nobody knows before. */
+  last?: true
   /** `keep` (default): what arrived before a cut stays. `whole`: all of the body or none of it. */
   mode?: 'keep' | 'whole'
   /** The bytes of this body must have this digest: `digest-mismatch`, and then nothing of it stays. */
   verify?: {
-    /** Of node:crypto, or `crc32`, `crc32c`. A function where only the end of the body tells. */
-    algorithm: string | (() => string)
+    /**
+     * Of node:crypto, or `crc32`, `crc32c`. Where only the end of the body tells: what it may be,
+     * and who knows by then which one it is.
+     */
+    algorithm: string | { among: readonly string[]; told: () => string }
     /** Asked when the body is complete (a trailer comes last). Null counts as differing. */
     expected: () => Uint8Array | null
   }

@@ -3,14 +3,20 @@ import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { OpenDatabase } from '../../src/db/database.ts'
+import { s3Objects } from '../../src/db/schema.ts'
 import { openDiskStorage } from '../../src/storage/disk.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { type DatabaseKind, openTestDatabase } from '../support/database.ts'
+import { createBucket, hasS3 } from '../support/s3.ts'
+import { openTestS3Storage } from '../support/s3-storage.ts'
 
 /** Every backend, and how a test gets a fresh one. A new backend is one line here. */
 const backends: Record<string, () => Promise<{ storage: Storage; remove(): Promise<void> }>> = {
   'disk, synced': () => onDisk('power'),
   'disk, unsynced': () => onDisk('process'),
+  ...(hasS3 && { 's3, Postgres': () => onS3('postgres'), 's3, embedded': () => onS3('embedded') }),
 }
 
 async function onDisk(durability: 'power' | 'process') {
@@ -18,6 +24,25 @@ async function onDisk(durability: 'power' | 'process') {
   const storage = await openDiskStorage({ root, durability })
   return { storage, remove: () => rm(root, { recursive: true }) }
 }
+
+const databases = new Map<DatabaseKind, OpenDatabase>()
+
+async function onS3(kind: DatabaseKind) {
+  const database = databases.get(kind) ?? (await openTestDatabase(kind))
+  databases.set(kind, database)
+  const opened = await openTestS3Storage(await createBucket(), database.db)
+  return {
+    storage: opened.storage,
+    async remove() {
+      await opened.close()
+      await database.db.delete(s3Objects)
+    },
+  }
+}
+
+afterAll(async () => {
+  for (const database of databases.values()) await database.close()
+})
 
 async function write(storage: Storage, key: string, offset: number, ...parts: Uint8Array[]) {
   const appender = await storage.append(key, offset)
@@ -74,6 +99,7 @@ describe.each(Object.keys(backends))('storage on %s', (name) => {
     await appender.write([Buffer.from('abcdef')])
     await appender.truncate(2)
     await appender.write([Buffer.from('X')])
+    await appender.sync()
     await appender.close()
     expect((await all('ab/back')).toString()).toBe('abX')
   })
@@ -164,6 +190,26 @@ describe.each(Object.keys(backends))('storage on %s', (name) => {
     expect((await all('ef/small')).toString()).toBe('two')
   })
 
+  it('lists the keys that end in some way, however deep they are', async () => {
+    const found = async (ending: string) => {
+      const keys: string[] = []
+      for await (const key of storage.keys?.(ending) ?? []) keys.push(key)
+      return keys.sort()
+    }
+    expect(await found('.json')).toEqual([])
+    for (const key of ['one.json', 'ab/two.json', 'ab/2026/01/three.json', 'ab/two', 'json'])
+      await storage.put(key, Buffer.from('{}'))
+    await storage.remove('one.json')
+    expect(await found('.json')).toEqual(['ab/2026/01/three.json', 'ab/two.json'])
+  })
+
+  it('gets what was put, where it is not larger than expected', async () => {
+    await storage.put('ef/got', Buffer.from('12345'))
+    expect(Buffer.from((await storage.get('ef/got', 5)) ?? '').toString()).toBe('12345')
+    expect(await storage.get('ef/got', 4)).toBeNull()
+    expect(await storage.get('ef/none', 5)).toBeNull()
+  })
+
   it('refuses keys that would leave its folder', async () => {
     for (const key of ['../up', '/abs', 'a/../../b', '', 'a//b', 'a/./b\0'])
       await expect(storage.create(key)).rejects.toMatchObject({
@@ -186,6 +232,42 @@ describe('disk storage alone', () => {
     await utimes(path.join(root, '.tmp', 'old'), longAgo, longAgo)
     await openDiskStorage({ root, durability: 'process' })
     expect(await readdir(path.join(root, '.tmp'))).toEqual(['new'])
+    await rm(root, { recursive: true })
+  })
+
+  it('takes an object out of the hands of whoever has it open', async () => {
+    const root = await mkdtemp(path.join(tmpdir(), 'landfall-disk-'))
+    const storage = await openDiskStorage({ root, durability: 'power' })
+    await storage.create('ab/one')
+    const old = await storage.append('ab/one', 0)
+    await old.write([Buffer.from('hello')])
+    await old.sync()
+    await storage.detach?.('ab/one', () => true)
+    await write(storage, 'ab/one', 5, Buffer.from(' world'))
+    // What it had ready when it was stopped.
+    await old.write([Buffer.from('WORLD, and more')])
+    await old.truncate(1)
+    await old.close()
+    expect(String(await buffer(storage.read('ab/one')))).toBe('hello world')
+    await storage.detach?.('ab/none', () => true)
+    expect(await storage.size('ab/none')).toBeNull()
+    await rm(root, { recursive: true })
+  })
+
+  it('changes nothing for whoever finds, with the object open, that it is not theirs', async () => {
+    const root = await mkdtemp(path.join(tmpdir(), 'landfall-disk-'))
+    const storage = await openDiskStorage({ root, durability: 'process' })
+    for (const key of ['ab/one', 'ab/two']) {
+      await storage.create(key)
+      await write(storage, key, 0, Buffer.from(key))
+    }
+    const lost = () => false
+    const locked = { reason: 'locked' }
+    await expect(storage.append('ab/one', 2, lost)).rejects.toMatchObject(locked)
+    await expect(storage.join('ab/one', ['ab/two'], lost)).rejects.toMatchObject(locked)
+    await expect(storage.detach?.('ab/one', lost)).rejects.toMatchObject(locked)
+    expect(String(await buffer(storage.read('ab/one')))).toBe('ab/one')
+    expect(await readdir(path.join(root, '.tmp'))).toEqual([])
     await rm(root, { recursive: true })
   })
 

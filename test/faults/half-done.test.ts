@@ -240,6 +240,19 @@ describe('what is left on disk', () => {
     expect(await filesBelow(path.join(server.dataDir, 'files'))).toEqual([])
   })
 
+  it('is nothing of a put that a crash cut short, after a sweep', async () => {
+    let ahead = 0
+    const server = await start({ replaced: { now: () => new Date(Date.now() + ahead) } })
+    const folder = path.join(server.dataDir, 'files', '.tmp')
+    await writeFile(path.join(folder, 'half-a-manifest'), '{"half":')
+    await server.landfall.sweep()
+    // It may be one that is being written right now.
+    expect(await filesBelow(folder)).toHaveLength(1)
+    ahead = 120_000
+    await server.landfall.sweep()
+    expect(await filesBelow(folder)).toEqual([])
+  })
+
   it('is nothing when a put fails', async () => {
     const server = await start()
     const root = path.join(server.dataDir, 'files')

@@ -4,9 +4,8 @@ import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { eq } from 'drizzle-orm'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, inject, it } from 'vitest'
 import { compose, type Landfall } from '../../src/compose.ts'
 import { readConfig } from '../../src/config.ts'
 import { openEmbedded } from '../../src/db/pglite.ts'
@@ -15,9 +14,9 @@ import { users } from '../../src/db/schema.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import type { Step } from '../../src/uploads/core.ts'
 import { createPostgresDatabase, type DatabaseKind } from '../support/database.ts'
+import { withoutManifests } from '../support/manifests.ts'
 import { ADMIN_KEY } from '../support/server.ts'
 
-const program = fileURLToPath(new URL('../support/import-process.ts', import.meta.url))
 const created_at = '2019-03-04T05:06:07.123456Z'
 /** The second one takes several writes. */
 const files = [randomBytes(10), randomBytes(2_500_000), randomBytes(20), randomBytes(30)]
@@ -57,7 +56,7 @@ async function runImport(crashAt = ''): Promise<{ signal: string | null; stdout:
   const args = ['import', 'files.csv', '--users', 'users.csv', '--media-root', 'media', '--json']
   const child = spawn(
     process.execPath,
-    ['--import', import.meta.resolve('tsx'), program, ...args],
+    [path.join(inject('compiled'), 'test/support/import-process.js'), ...args],
     {
       cwd: folder,
       env: { ...env, CRASH_AT: crashAt },
@@ -77,7 +76,7 @@ async function stored(): Promise<string[]> {
     recursive: true,
     withFileTypes: true,
   })
-  return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
+  return withoutManifests(entries.filter((entry) => entry.isFile()).map(({ name }) => name))
 }
 
 /** The counters of the owner of all files. */

@@ -1,14 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { run } from '../../src/commands/program.ts'
 import { createPostgresDatabase } from '../support/database.ts'
+import { keepSecret, watchedText } from '../support/secrets.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const ADMIN_KEY = 'the-key-of-the-operator'
+keepSecret(ADMIN_KEY)
 
 let directory: string
 let server: ChildProcess
@@ -19,8 +21,10 @@ let url = ''
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'landfall-cli-'))
   server = landfall([], { ADMIN_TOKEN: ADMIN_KEY, DATA_DIR: directory, PORT: '0' })
+  const check = watchedText()
   server.stderr?.on('data', (chunk) => {
     log += chunk
+    check(String(chunk))
   })
   for await (const chunk of server.stdout ?? []) {
     greeting += chunk
@@ -36,7 +40,7 @@ afterAll(async () => {
 
 /** The command line as a process of its own, in an environment of nothing but this. */
 function landfall(args: string[], env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, ['--import', 'tsx', 'src/cli.ts', ...args], {
+  return spawn(process.execPath, [path.join(inject('compiled'), 'src/cli.js'), ...args], {
     cwd: root,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -107,6 +111,31 @@ describe('a process of landfall', () => {
     await drop()
   })
 
+  it('rebuilds, and prints the sum alone', async () => {
+    const { url: databaseUrl, drop } = await createPostgresDatabase()
+    const env = { DATABASE_URL: databaseUrl, DATA_DIR: path.join(directory, 'own') }
+    const { code, stdout, stderr } = await outcome(landfall(['rebuild', '--json'], env))
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ manifests: { found: 0, made: 0 }, failed: 0 })
+    expect(stderr).toMatch(/Token of the user admin, shown this once:\n {2}lf_/)
+    const dry = await outcome(landfall(['rebuild', '--dry-run'], env))
+    expect([dry.code, dry.stdout, dry.stderr]).toEqual([
+      0,
+      expect.stringMatching(/^0 of 0 records would be made, .*0 problems\n$/s),
+      '',
+    ])
+    expect((await outcome(landfall(['rebuild', '--wet-run'], env))).code).toBe(2)
+    await drop()
+  })
+
+  it('says what to do about an embedded database that is damaged', async () => {
+    const folder = path.join(directory, 'damaged')
+    await mkdir(path.join(folder, 'db'), { recursive: true })
+    await writeFile(path.join(folder, 'db', 'PG_VERSION'), '18\n')
+    const { code, stderr } = await outcome(landfall(['sweep'], { DATA_DIR: folder }))
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/damaged.*`landfall rebuild`/)])
+  })
+
   it('whose database is away says so without its password', async () => {
     const env = { DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x', DATA_DIR: directory }
     const { code, stdout, stderr } = await outcome(landfall(['migrate'], env))
@@ -121,6 +150,13 @@ describe('a running server', () => {
     expect(greeting).toContain(`${url}/files/`)
     expect(greeting + log).not.toContain(ADMIN_KEY)
     expect(greeting).not.toContain('shown this once')
+  })
+
+  it('says in greeting and log what the embedded database is worth', () => {
+    for (const said of [greeting, log]) {
+      expect(said).toMatch(/embedded.*for this process alone.*survives a crash/)
+      expect(said).toContain('not a power cut')
+    }
   })
 
   it('has its users and tokens managed from the command line', async () => {

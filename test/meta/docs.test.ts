@@ -7,6 +7,7 @@ import { readmeBlocks } from '../support/readme.ts'
 import { filesBelow, root } from '../support/source.ts'
 
 const read = (file: string) => readFile(path.join(root, file), 'utf8')
+const readSource = (file: string) => read(`src/${file}`)
 
 /** What stands between `<!-- name -->` and `<!-- /name -->`. */
 async function marked(file: string, name: string): Promise<string> {
@@ -67,6 +68,30 @@ describe('the documents', () => {
       text,
     ])
     expect(listed.sort()).toEqual(known.sort())
+  })
+
+  it('explain exactly the metrics of src/telemetry/metrics.ts, with their labels', async () => {
+    const [, , ...rows] = (await marked('docs/operations.md', 'metrics')).split('\n')
+    const words = (cell = '') => [...cell.matchAll(/`(\w+)`/g)].map(([, word]) => word)
+    const explained = rows.map((row) => {
+      const [, name, labels] = row.split('|')
+      return [words(name)[0], words(labels)]
+    })
+    const source = await read('src/telemetry/metrics.ts')
+    const known = [...source.matchAll(/\bname: '(\w+)',[^}]*?\n\s*(?:labelNames: (\[.*\])|\})/g)]
+    expect(explained.sort()).toEqual(
+      known
+        .map(([, name, labels = '[]']) => [name, JSON.parse(labels.replaceAll("'", '"'))])
+        .sort(),
+    )
+    expect(known).toHaveLength([...source.matchAll(/'landfall_\w+'/g)].length)
+  })
+
+  it('quote lines of the log that are written', async () => {
+    const quoted = [...(await read('docs/operations.md')).matchAll(/“([^”]+)”/g)]
+    const source = (await Promise.all((await filesBelow('src', ['.ts'])).map(readSource))).join('')
+    expect(quoted.length).toBeGreaterThan(0)
+    expect(quoted.map(([, line = '']) => line).filter((line) => !source.includes(line))).toEqual([])
   })
 
   it('name commands of npm that exist', async () => {

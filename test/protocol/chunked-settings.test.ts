@@ -12,6 +12,7 @@ import {
   digest,
   formOf,
 } from '../support/chunked.ts'
+import { serversOnS3 } from '../support/s3.ts'
 import { startServer, type TestServer, type TestServerOptions } from '../support/server.ts'
 import { tusClient } from '../support/tus.ts'
 
@@ -82,8 +83,10 @@ describe('CHUNKED_STORAGE_PATH and the endings', () => {
 })
 
 describe('CHUNKED_CHECKSUM', () => {
-  // The last one's state cannot be kept between requests: its bytes are read once at the end.
-  it.each(['sha256', 'sha1', 'sha3-256', 'blake2b512', 'sha512-256'])('can be %s', async (name) => {
+  // The last one's state cannot be kept between requests: its bytes are read once at the end, which
+  // a store of objects does not allow.
+  const readAgain = serversOnS3 ? [] : ['sha512-256']
+  it.each(['sha256', 'sha1', 'sha3-256', 'blake2b512', ...readAgain])('can be %s', async (name) => {
     await start({ CHUNKED_CHECKSUM: name })
     const bytes = randomBytes(300_000)
     const { url } = await client.begin(bytes.subarray(0, 100_000), bytes.length)

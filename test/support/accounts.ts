@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { keepSecret } from './secrets.ts'
 
 export interface TestAccounts {
   /** A new user with this role; answers the Authorization value and the ids. */
@@ -23,6 +24,7 @@ export function createAccounts(url: string, admin: string): TestAccounts {
     async add(role, username = `${role}-${randomBytes(4).toString('hex')}`) {
       const user = await post('/api/users', { username, role })
       const token = await post(`/api/users/${user.id}/tokens`, {})
+      keepSecret(token.key as string)
       return {
         id: user.id as number,
         username,

@@ -15,23 +15,44 @@ export const databaseKinds: readonly DatabaseKind[] = ['postgres', 'embedded']
 
 /** An empty database of its own with the current schema; a real Postgres, or PGlite in memory. */
 export async function openTestDatabase(kind: DatabaseKind): Promise<OpenDatabase> {
-  if (kind === 'embedded') return openMemory()
-  const { url, drop } = await createPostgresDatabase()
-  const database = await openPostgres({ url, maxConnections: 5, migrate: false })
-  return {
-    ...database,
-    async close() {
-      await database.close()
-      await drop()
-    },
-  }
+  const [database] = await openTestDatabases(kind, 1)
+  if (database === undefined) throw new Error('no database was opened')
+  return database
 }
 
-/** A database on the run's Postgres, for tests that hand its URL to another process. */
-export async function createPostgresDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+/** The same with connections for several servers; it is gone when the last of them is closed. */
+export async function openTestDatabases(
+  kind: DatabaseKind,
+  count: number,
+): Promise<OpenDatabase[]> {
+  if (kind === 'embedded') return [await openMemory()]
+  const { url, drop } = await createPostgresDatabase()
+  const open = new Set<OpenDatabase>()
+  for (let n = 0; n < count; n++) {
+    const database = await openPostgres({ url, maxConnections: 5, migrate: false })
+    const closing: OpenDatabase = {
+      ...database,
+      async close() {
+        await database.close()
+        open.delete(closing)
+        if (open.size === 0) await drop()
+      },
+    }
+    open.add(closing)
+  }
+  return [...open]
+}
+
+/**
+ * A database on the run's Postgres, for tests that hand its URL to another process. With the
+ * current schema, or with what another template has: `template0` has nothing.
+ */
+export async function createPostgresDatabase({
+  template = 'landfall_template',
+} = {}): Promise<{ url: string; drop(): Promise<void> }> {
   const base = inject('postgresUrl')
   const name = `test_${randomBytes(6).toString('hex')}`
-  await admin(base, `create database ${name} template landfall_template`)
+  await admin(base, `create database ${name} template ${template}`)
   return {
     url: databaseUrl(base, name),
     drop: () => admin(base, `drop database if exists ${name} with (force)`),

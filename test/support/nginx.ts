@@ -15,15 +15,23 @@ export interface Nginx {
 /** Of an ordinary user: nobody of Debian. */
 const NOBODY = 65_534
 
+export interface NginxOptions {
+  /** One server or several, each of which gets a request in turn. */
+  backend: string | readonly string[]
+  files: string
+  /** Whether it compresses whatever it can, as systems may have it. Default true. */
+  gzip?: boolean
+}
+
 /** Starts nginx with the configuration of docs/nginx.md, between clients and `backend`. */
 export async function startNginx(
   program: string,
-  { backend, files }: { backend: string; files: string },
+  { backend, files, gzip = true }: NginxOptions,
 ): Promise<Nginx> {
   const folder = await mkdtemp(path.join(tmpdir(), 'landfall-nginx-'))
   const port = await freePort()
   const config = path.join(folder, 'nginx.conf')
-  await writeFile(config, wrapped(folder, await documented({ backend, files, port })))
+  await writeFile(config, wrapped(folder, gzip, await documented({ backend, files, port })))
   // As root nginx would make its workers another user; so it is one from the start, as it may be.
   const asRoot = process.getuid?.() === 0
   if (asRoot) await chown(folder, NOBODY, NOBODY)
@@ -50,11 +58,16 @@ export async function startNginx(
 }
 
 /** The block that people copy, with other ports and folders. */
-async function documented(to: { backend: string; files: string; port: number }): Promise<string> {
+async function documented(to: {
+  backend: string | readonly string[]
+  files: string
+  port: number
+}): Promise<string> {
   const page = await readFile(path.join(root, 'docs/nginx.md'), 'utf8')
   const [, block = ''] = /^```nginx\n([\s\S]*?)^```$/m.exec(page) ?? []
+  const servers = [to.backend].flat().map((url) => `server ${new URL(url).host};`)
   const changes = [
-    ['server 127.0.0.1:8080;', `server ${new URL(to.backend).host};`],
+    ['server 127.0.0.1:8080;', servers.join('\n  ')],
     ['listen 80;', `listen 127.0.0.1:${to.port};`],
     ['alias /srv/landfall/data/files/;', `alias ${to.files}/;`],
   ] as const
@@ -65,7 +78,7 @@ async function documented(to: { backend: string; files: string; port: number }):
 }
 
 /** What a system's own nginx.conf has around the http block. */
-function wrapped(folder: string, http: string): string {
+function wrapped(folder: string, gzip: boolean, http: string): string {
   const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   )
@@ -76,8 +89,7 @@ function wrapped(folder: string, http: string): string {
     'access_log off;',
     // What systems set, and what must not get at a file's headers or bytes.
     'default_type text/html;',
-    'gzip on;',
-    'gzip_types *;',
+    ...(gzip ? ['gzip on;', 'gzip_types *;'] : []),
     ...folders,
     http,
     '}',

@@ -12,9 +12,16 @@ const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin']
  * const nginx = findProgram('nginx', { for: 'nginx in front of the server', from: 'apt-get install nginx' })
  * describe.skipIf(nginx === undefined)('nginx', …)
  * ```
+ *
+ * @param more folders where it may be, beside those of PATH.
  */
-export function findProgram(name: string, hint: { for: string; from: string }): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(path.delimiter), ...SYSTEM_FOLDERS]
+export function findProgram(
+  name: string,
+  hint: { for: string; from: string },
+  more: readonly string[] = [],
+): string | undefined {
+  const onPath = (process.env.PATH ?? '').split(path.delimiter)
+  const folders = [...onPath, ...SYSTEM_FOLDERS, ...more]
   const found = folders
     .filter((folder) => path.isAbsolute(folder))
     .map((folder) => path.join(folder, name))

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { noteRawRequest } from './secrets.ts'
 
 export interface RawAnswer {
   status: number
@@ -44,7 +45,10 @@ export async function openRaw(url: string): Promise<RawConnection> {
   return {
     socket,
     closed,
-    send: (bytes) => void socket.write(bytes),
+    send(bytes) {
+      if (typeof bytes === 'string') noteRawRequest(bytes)
+      socket.write(bytes)
+    },
     reset: () => void socket.resetAndDestroy(),
     async answer() {
       for (;;) {

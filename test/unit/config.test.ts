@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -25,16 +26,19 @@ describe('readConfig', () => {
       databaseUrl: undefined,
       dataDir: path.resolve('data'),
       storage: 'disk',
+      s3: null,
       durability: 'power',
       uploadMaxSize: null,
       uploadExpiresAfterMs: 86_400_000,
       uploadIdleTimeoutMs: 60_000,
       userMaxBytes: null,
       userMaxOpenUploads: 1000,
+      userMaxCreationsPerMinute: null,
       acceptedFileFormats: null,
       maxImagePixels: 268_402_689,
       mediaAccess: 'public',
       mediaDigest: null,
+      mediaManifests: null,
       resumableHttp: true,
       resumableHttpInterim: false,
       resumableHttpMaxAppendSize: null,
@@ -58,12 +62,15 @@ describe('readConfig', () => {
       chunkedCompleteExt: '.done',
       chunkedIncompleteExt: '.part',
       chunkedExpirationMs: 86_400_000,
+      webhook: null,
       corsOrigins: '*',
       logLevel: 'info',
       logFormat: 'json',
       adminToken: undefined,
       allowAnonymousUploads: false,
+      maxConnections: 10_000,
       shutdownTimeoutMs: 10_000,
+      workers: 1,
     })
   })
 
@@ -88,6 +95,8 @@ describe('readConfig', () => {
     ['UPLOAD_IDLE_TIMEOUT', '90s', { uploadIdleTimeoutMs: 90_000 }],
     ['USER_MAX_BYTES', '500MB', { userMaxBytes: 500_000_000 }],
     ['USER_MAX_OPEN_UPLOADS', '3', { userMaxOpenUploads: 3 }],
+    ['USER_MAX_CREATIONS', '600', { userMaxCreationsPerMinute: 600 }],
+    ['MAX_CONNECTIONS', '50', { maxConnections: 50 }],
     ['MAX_IMAGE_PIXELS', '1000', { maxImagePixels: 1000 }],
     [
       'CORS_ORIGINS',
@@ -109,6 +118,8 @@ describe('readConfig', () => {
     ],
     ['MEDIA_DIGEST', 'sha256', { mediaDigest: 'sha256' }],
     ['MEDIA_DIGEST', 'none', { mediaDigest: null }],
+    ['MEDIA_MANIFESTS', 'true', { mediaManifests: true }],
+    ['MEDIA_MANIFESTS', 'false', { mediaManifests: false }],
     ['CLAMAV_HOST', 'clamd.internal', { clamav: { host: 'clamd.internal', port: 3310 } }],
     ['CHUNKED_PATH', '/up/load/', { chunkedPath: '/up/load' }],
     [
@@ -149,7 +160,13 @@ describe('readConfig', () => {
     ['PUBLIC_URL', 'ftp://files.example.org'],
     ['TRUST_PROXY', 'on please'],
     ['DATABASE_URL', 'mysql://localhost/x'],
-    ['STORAGE', 's3'],
+    ['STORAGE', 'S3'],
+    ['S3_BUCKET', 'a/b'],
+    ['S3_ENDPOINT', 'minio:9000'],
+    ['S3_REGION', 'eu central'],
+    ['S3_PREFIX', '/landfall'],
+    ['S3_PREFIX', '../x/'],
+    ['S3_CHECKSUMS', 'never'],
     ['DURABILITY', 'POWER'],
     ['UPLOAD_MAX_SIZE', '0'],
     ['UPLOAD_MAX_SIZE', '5G'],
@@ -157,6 +174,8 @@ describe('readConfig', () => {
     ['UPLOAD_EXPIRES_AFTER', '0s'],
     ['UPLOAD_IDLE_TIMEOUT', '30d'],
     ['USER_MAX_OPEN_UPLOADS', '0'],
+    ['USER_MAX_CREATIONS', '0'],
+    ['MAX_CONNECTIONS', '0'],
     ['ACCEPTED_FILE_FORMATS', 'pictures of cats'],
     ['MAX_IMAGE_PIXELS', '9007199254740992'],
     ['MEDIA_ACCESS', 'signed'],
@@ -230,9 +249,21 @@ describe('readConfig', () => {
   })
 
   it('names every problem in one message', () => {
-    expect(() => readConfig({ PORT: 'x', TRUST_PROXY: 'x', WORKERS: '4', UPLOAD_X: '1' })).toThrow(
-      /^4 settings are wrong:(?=.*PORT)(?=.*TRUST_PROXY)(?=.*WORKERS)(?=.*UPLOAD_X)/s,
-    )
+    expect(() =>
+      readConfig({ PORT: 'x', TRUST_PROXY: 'x', WORKERS: 'many', UPLOAD_X: '1' }),
+    ).toThrow(/^4 settings are wrong:(?=.*PORT)(?=.*TRUST_PROXY)(?=.*WORKERS)(?=.*UPLOAD_X)/s)
+  })
+
+  it('refuses several processes on the embedded database, and says why', () => {
+    const [problem, ...more] = problemsOf({ WORKERS: '4' })
+    expect(problem).toMatch(/^WORKERS: 4 processes .* embedded .* DATABASE_URL/)
+    expect(more).toEqual([])
+    const env = { WORKERS: '4', DATABASE_URL: 'postgres://h/d' }
+    expect(readConfig(env).workers).toBe(4)
+    expect(problemsOf({ WORKERS: '4', DATABASE_URL: 'x' })).toEqual([
+      expect.stringMatching(/^DATABASE_URL/),
+    ])
+    expect(problemsOf({ ...env, WORKERS: '0' })).toEqual([expect.stringMatching(/^WORKERS/)])
   })
 
   it('takes an empty value for none', () => {
@@ -263,20 +294,104 @@ describe('names', () => {
     expect(problemsOf({ [name]: '1' })).toEqual([`${name}: unknown; did you mean ${meant}?`])
   })
 
-  it('refuses what the contract names and this version does not do', () => {
-    for (const { name, supported } of variables) {
-      if (supported) continue
-      expect(problemsOf({ [name]: 'something' })).toEqual([
-        `${name}: not supported yet by this version; remove it`,
-      ])
+  it.each([['WEBHOOK_ALLOW_PRIVATE', 'False']])(
+    'takes %s=%s, which is what happens anyway',
+    (name, value) => {
+      expect(problemsOf({ [name]: value })).toEqual([])
+    },
+  )
+
+  it('reads where the bucket is', () => {
+    const named = { STORAGE: 's3', S3_BUCKET: 'media.example' }
+    expect(readConfig(named).s3).toEqual({
+      bucket: 'media.example',
+      endpoint: undefined,
+      region: undefined,
+      forcePathStyle: false,
+      prefix: '',
+      checksums: true,
+    })
+    const all = {
+      S3_ENDPOINT: 'https://s3.example.org:9000/base/',
+      S3_REGION: 'auto',
+      S3_FORCE_PATH_STYLE: 'true',
+      S3_PREFIX: 'media/uploads',
+      S3_CHECKSUMS: 'when_required',
     }
+    expect(readConfig({ ...named, ...all }).s3).toEqual({
+      bucket: 'media.example',
+      endpoint: 'https://s3.example.org:9000/base',
+      region: 'auto',
+      forcePathStyle: true,
+      prefix: 'media/uploads/',
+      checksums: false,
+    })
+  })
+
+  it('says what is missing or cannot be with S3', () => {
+    expect(problemsOf({ STORAGE: 's3' })).toEqual(['S3_BUCKET: not set; STORAGE=s3 stores there'])
+    expect(problemsOf({ S3_BUCKET: 'media' })).toEqual([
+      'S3_BUCKET: set, but bytes go to disk; give STORAGE=s3, or remove it',
+    ])
+    const named = { STORAGE: 's3', S3_BUCKET: 'media' }
+    expect(problemsOf({ ...named, CHUNKED_CHECKSUM: 'sha256' })).toEqual([])
+    expect(problemsOf({ ...named, CHUNKED_CHECKSUM: 'sha512-256' })).toEqual([
+      expect.stringMatching(/^CHUNKED_CHECKSUM: sha512-256 cannot be kept/),
+    ])
+    expect(problemsOf({ CHUNKED_CHECKSUM: 'sha512-256' })).toEqual([])
+  })
+
+  it('reads where events are sent, and by which secrets', () => {
+    const [one, other] = [randomBytes(24), randomBytes(64)]
+    const [first, second] = [one, other].map((secret) => `whsec_${secret.toString('base64')}`)
+    const env = {
+      WEBHOOK_URL: 'https://example.org/hook?key=1',
+      WEBHOOK_SECRET: `${first} ${second}`,
+    }
+    expect(readConfig(env).webhook).toEqual({
+      url: 'https://example.org/hook?key=1',
+      secrets: [one, other],
+      allowPrivate: false,
+    })
+    expect(readConfig({ WEBHOOK_SECRET: first }).webhook).toBeNull()
+    const inside = { ...env, WEBHOOK_URL: 'http://[::1]:9/', WEBHOOK_ALLOW_PRIVATE: 'true' }
+    expect(readConfig(inside).webhook).toMatchObject({ allowPrivate: true })
   })
 
   it.each([
-    ['WORKERS', '1'],
-    ['S3_FORCE_PATH_STYLE', 'False'],
-  ])('takes %s=%s, which is what happens anyway', (name, value) => {
-    expect(problemsOf({ [name]: value })).toEqual([])
+    'ftp://hooks.example/',
+    'https://user:password@hooks.example/',
+    'https://user@hooks.example/',
+    'https://hooks.example/#part',
+    'hooks.example',
+  ])('sends no events to %s, and does not repeat it', (url) => {
+    const secret = `whsec_${randomBytes(32).toString('base64')}`
+    const problems = problemsOf({ WEBHOOK_URL: url, WEBHOOK_SECRET: secret })
+    expect(problems).toEqual([expect.stringMatching(/^WEBHOOK_URL: is not valid; give /)])
+    expect(problems.join()).not.toContain(url)
+  })
+
+  it.each([
+    ['whsec_', 23],
+    ['whsec_', 65],
+    ['', 32],
+  ])('refuses a secret of webhooks that is "%s" and %d bytes', (prefix, length) => {
+    const secret = prefix + randomBytes(length).toString('base64')
+    const problems = problemsOf({ WEBHOOK_URL: 'https://example.org/', WEBHOOK_SECRET: secret })
+    expect(problems).toEqual([expect.stringMatching(/^WEBHOOK_SECRET: is not valid; give /)])
+    expect(problems.join()).not.toContain(secret)
+  })
+
+  it('says what is missing or cannot be with webhooks', () => {
+    expect(problemsOf({ WEBHOOK_URL: 'https://example.org/' })).toEqual([
+      'WEBHOOK_SECRET: not set; what is sent to WEBHOOK_URL is signed with it',
+    ])
+    const secret = { WEBHOOK_SECRET: `whsec_${randomBytes(32).toString('base64')}` }
+    for (const host of ['127.0.0.1', '0x7f.1', '[::ffff:10.0.0.1]', '169.254.169.254']) {
+      expect(problemsOf({ WEBHOOK_URL: `http://${host}/`, ...secret })).toEqual([
+        'WEBHOOK_URL: a private address; WEBHOOK_ALLOW_PRIVATE=true allows it',
+      ])
+    }
   })
 
   it('leaves the variables of others alone', () => {
@@ -334,11 +449,9 @@ describe('secrets from files', () => {
 })
 
 describe('the table for the README', () => {
-  it('has one row for each variable that works', () => {
+  it('has one row for each variable', () => {
     const rows = configurationTable().split('\n').slice(2)
-    const working = variables.filter(({ supported }) => supported)
-    expect(rows).toHaveLength(working.length)
+    expect(rows).toHaveLength(variables.length)
     expect(configurationTable()).toContain('| `PORT` | `8080` | port to listen on')
-    expect(configurationTable()).not.toContain('WORKERS')
   })
 })

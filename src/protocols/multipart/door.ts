@@ -110,7 +110,9 @@ async function takeFile({ uploads }: MultipartDeps, form: Form, file: FormFile):
   const input = { door: 'multipart', size: null, filename, declaredType }
   form.upload = (await uploads.create(form.actor, input)).upload
   form.lock = await uploads.lock(form.upload.id)
-  form.upload = (await uploads.append(form.lock, form.upload, { offset: 0, body })).upload
+  form.upload = (
+    await uploads.append(form.lock, form.upload, { offset: 0, body, last: true })
+  ).upload
 }
 
 async function finish({ uploads }: MultipartDeps, form: Form): Promise<Upload> {

@@ -111,7 +111,8 @@ export function resumableHttpRoutes<P>(deps: ResumableHttpDeps<P>): Hono<Env> {
     creation: Creation,
     { location, told }: { location: string; told: boolean },
   ): Promise<Progress<P>> {
-    const lock = await uploads.lock(upload.id, { signal: exchange.clientGone })
+    // Nobody else knows of it: there is nothing to wait for, and whoever is gone leaves nothing.
+    const lock = await uploads.lock(upload.id)
     try {
       return await receive(deps, exchange, lock, upload, creation)
     } catch (error) {

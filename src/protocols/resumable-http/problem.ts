@@ -48,6 +48,8 @@ const KINDS: Record<Reason, Kind> = {
   locked: {},
   pending: {},
   'too-many-uploads': {},
+  'too-many-creations': {},
+  'too-many-headers': {},
   'digest-mismatch': {
     type: 'digest-mismatched-values',
     title: 'Mismatched digest values',

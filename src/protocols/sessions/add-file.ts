@@ -96,7 +96,9 @@ async function takeFile(deps: AddDeps, adding: Adding, file: FormFile): Promise<
   })
   adding.upload = begun.upload
   adding.lock = await uploads.lock(begun.upload.id)
-  adding.upload = (await uploads.append(adding.lock, begun.upload, { offset: 0, body })).upload
+  adding.upload = (
+    await uploads.append(adding.lock, begun.upload, { offset: 0, body, last: true })
+  ).upload
 }
 
 /** Waits for the first byte or for the end. */

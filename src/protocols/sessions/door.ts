@@ -5,6 +5,7 @@ import { Fault } from '../../errors.ts'
 import type { MediaFile } from '../../media/new-record.ts'
 import { heldFile, type SubmittedFile } from '../../media/session-files.ts'
 import type { Log } from '../../telemetry/log.ts'
+import type { CreationRate } from '../../uploads/creation-rate.ts'
 import { isOpenSession, type Session, type Sessions } from '../../uploads/sessions.ts'
 import type { Upload } from '../../uploads/upload.ts'
 import type { Uploads } from '../../uploads/uploads.ts'
@@ -16,6 +17,8 @@ import { fileJson, filesUrl, fileUrl, type Place, renderError, sessionJson } fro
 export interface SessionDeps extends Omit<AddDeps, 'uploads' | 'log'> {
   uploads: Uploads<MediaFile>
   sessions: Sessions
+  /** A session counts as an upload that is begun: an anonymous one is bounded by nothing else. */
+  creationRate: CreationRate
   /** Makes media files of all files of a session, all of them or none. */
   submit: (token: string) => Promise<SubmittedFile[]>
   authenticate: MiddlewareHandler<Env>
@@ -75,6 +78,7 @@ function byMethod(deps: SessionDeps, handlers: Handlers): Handler<Env> {
 const tokenOf = (c: Context<Env>) => c.req.param('token') ?? ''
 
 async function createSession(deps: SessionDeps, c: Context<Env>): Promise<Response> {
+  deps.creationRate.admit(c.var.actor)
   const { token, expiresAt } = await deps.sessions.create(ownerIdOf(c.var.actor))
   const url = filesUrl(deps.originOf(c), token)
   const body = { uploadSessionToken: token, url, expires: toIsoMicros(expiresAt) }

@@ -36,7 +36,8 @@ export function verificationOf(
       throw badChecksum('The trailer Upload-Checksum was announced and did not come.')
     return parseChecksum(sent)
   }
-  return { algorithm: () => trailer().algorithm, expected: () => trailer().digest }
+  const told = () => trailer().algorithm
+  return { algorithm: { among: CHECKSUM_ALGORITHMS, told }, expected: () => trailer().digest }
 }
 
 /** A request without bytes has a checksum too, and it may be wrong. */

@@ -22,6 +22,7 @@ const permissions: Record<string, Permission> = {
   "nobody's session": { action: 'session:use', ownerId: null },
   'media:manage': { action: 'media:manage' },
   'accounts:manage': { action: 'accounts:manage' },
+  'webhooks:manage': { action: 'webhooks:manage' },
 }
 
 /** Who may: without and with ALLOW_ANONYMOUS_UPLOADS. */
@@ -36,6 +37,7 @@ const table: [permission: string, closed: string[], open: string[]][] = [
   ["nobody's session", [], ['anonymous']],
   ['media:manage', ['staff', 'admin'], ['staff', 'admin']],
   ['accounts:manage', ['admin'], ['admin']],
+  ['webhooks:manage', ['admin'], ['admin']],
 ]
 
 describe('can', () => {

@@ -26,6 +26,7 @@ describe('createHasher', () => {
     expect(whole.digest()).toBe(expected)
     const pieces = createHasher(algorithm)
     for (const byte of Buffer.from(text)) pieces.update(Uint8Array.of(byte))
+    pieces.update(new Uint8Array(0))
     expect(pieces.digest()).toBe(expected)
   })
 })

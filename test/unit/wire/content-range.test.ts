@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseContentRange } from '../../../src/wire/content-range.ts'
 
@@ -34,5 +35,31 @@ describe('parseContentRange', () => {
     'bytes 0-18446744073709551616/9',
   ])('knows no %j', (text) => {
     expect(parseContentRange(text)).toBeNull()
+  })
+})
+
+describe('any Content-Range', () => {
+  const position = fc.maxSafeNat()
+
+  it('that is printed is read again', () => {
+    fc.assert(
+      fc.property(position, position, position, (start, end, total) => {
+        expect(parseContentRange(`bytes ${start}-${end}/${total}`)).toEqual({ start, end, total })
+      }),
+    )
+  })
+
+  it('is read only where it is three plain numbers, and never throws', () => {
+    const pieces = fc.constantFrom('bytes', ' ', '-', '/', '*', ',', '0', '9', '\n', '٥', 'e', '+')
+    const text = fc.array(fc.oneof(pieces, fc.string()), { maxLength: 12 })
+    fc.assert(
+      fc.property(text, (parts) => {
+        const joined = parts.join('')
+        const found = parseContentRange(joined)
+        if (!/^bytes [0-9]+-[0-9]+\/[0-9]+$/.test(joined)) expect(found).toBeNull()
+        for (const number of Object.values(found ?? {}))
+          expect(Number.isSafeInteger(number) && number >= 0).toBe(true)
+      }),
+    )
   })
 })

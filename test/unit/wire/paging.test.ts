@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { pageLinks, parseAnyInteger, parsePaging } from '../../../src/wire/paging.ts'
 
@@ -81,5 +82,49 @@ describe('pageLinks', () => {
 
   it('shows the limit that was applied, not the one that was asked for', () => {
     expect(links('limit=5000', 2000).next).toBe(`${address}?limit=1000&offset=1000`)
+  })
+})
+
+describe('any paging', () => {
+  it('of any text stays within its bounds, and never throws', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (limit, offset) => {
+        const paging = parsePaging(new URLSearchParams({ limit, offset }))
+        expect(paging.limit).toBeGreaterThanOrEqual(1)
+        expect(paging.limit).toBeLessThanOrEqual(1000)
+        expect(paging.offset >= 0n).toBe(true)
+      }),
+    )
+  })
+
+  it('reads every integer, however long, and what is no integer as none', () => {
+    fc.assert(
+      fc.property(fc.bigInt(), (value) => {
+        expect(parseAnyInteger(`${value}`)).toBe(value)
+        expect(parseAnyInteger(` ${value}\t`)).toBe(value)
+        expect(parseAnyInteger(`${value}.0`)).toBeNull()
+      }),
+    )
+  })
+
+  it('has links that lead through the whole list, with all other parameters as they were', () => {
+    const query = fc.dictionary(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }))
+    const count = fc.integer({ min: 0, max: 50 })
+    fc.assert(
+      fc.property(query, count, fc.integer({ min: 1, max: 9 }), (others, total, limit) => {
+        const params = new URLSearchParams({ ...others, limit: `${limit}`, offset: '' })
+        const rest = new Map([...params].filter(([key]) => key !== 'limit' && key !== 'offset'))
+        let seen = 0
+        for (let at: URLSearchParams | null = params; at !== null; ) {
+          const paging = parsePaging(at)
+          expect(paging.offset).toBe(BigInt(seen))
+          seen += Math.min(limit, total - seen)
+          const { next }: { next: string | null } = pageLinks(address, at, paging, total)
+          at = next === null ? null : new URL(next).searchParams
+          for (const [key, value] of at === null ? [] : rest) expect(at?.get(key)).toBe(value)
+        }
+        expect(seen).toBe(total)
+      }),
+    )
   })
 })

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { strftime } from '../../../src/wire/strftime.ts'
 
@@ -23,5 +24,42 @@ describe('strftime', () => {
 
   it.each(['%y', '%', 'a%', '%-d', '% Y', '%constructor', '%\n'])('knows no %j', (pattern) => {
     expect(strftime(pattern, time)).toBeNull()
+  })
+})
+
+describe('any pattern', () => {
+  const time = fc.date({
+    min: new Date('0001-01-01'),
+    max: new Date('9999-12-31'),
+    noInvalidDate: true,
+  })
+
+  it('without a percent sign is itself', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), time, (text, at) => {
+        const plain = text.replaceAll('%', '')
+        expect(strftime(plain, at)).toBe(plain)
+      }),
+    )
+  })
+
+  it('is filled to the letter, or known to be none, and never throws', () => {
+    const piece = fc.oneof(fc.constantFrom(...'YmdHMSj%'), fc.string({ unit: 'binary' }))
+    fc.assert(
+      fc.property(fc.array(piece), time, (pieces, at) => {
+        const pattern = pieces.map((each) => `%${each}`).join('')
+        const text = strftime(pattern, at)
+        const known = pattern.replace(/%[YmdHMSj%]/g, '').includes('%') === false
+        expect(text !== null).toBe(known)
+      }),
+    )
+  })
+
+  it('of day and clock says when it was', () => {
+    fc.assert(
+      fc.property(time, (at) => {
+        expect(strftime('%Y-%m-%dT%H:%M:%S', at)).toBe(at.toISOString().slice(0, 19))
+      }),
+    )
   })
 })

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseUploadConcat } from '../../../src/wire/upload-concat.ts'
 
@@ -24,4 +25,28 @@ describe('Upload-Concat', () => {
       expect(parseUploadConcat(text)).toBeNull()
     },
   )
+})
+
+describe('any Upload-Concat', () => {
+  const url = fc.stringMatching(/^[!-~]+$/)
+
+  it('that is printed is read again, in order', () => {
+    fc.assert(
+      fc.property(fc.array(url), (urls) => {
+        expect(parseUploadConcat(`final;${urls.join(' ')}`)).toEqual({ kind: 'final', urls })
+      }),
+    )
+  })
+
+  it('is read only where it begins as one, and never throws', () => {
+    const start = fc.constantFrom('partial', 'final;', 'final', 'Final;', '', ' ')
+    fc.assert(
+      fc.property(start, fc.string({ unit: 'binary' }), (begin, rest) => {
+        const text = begin + rest
+        const found = parseUploadConcat(text)
+        expect(found !== null).toBe(text === 'partial' || text.startsWith('final;'))
+        if (found?.kind === 'final') for (const each of found.urls) expect(each).toMatch(/^[^ ]+$/)
+      }),
+    )
+  })
 })

@@ -148,9 +148,10 @@ describe('a webhook', () => {
     const [event] = results
     expect(event).toMatchObject({ attempts: 10, next_attempt_at: null })
     expect(event?.given_up_at).not.toBeNull()
-    expect(server.logged).toContainEqual(
-      expect.objectContaining({ level: 'error', event: event?.id, attempt: 10 }),
-    )
+    // The row tells before the log does.
+    await expect
+      .poll(() => server.logged)
+      .toContainEqual(expect.objectContaining({ level: 'error', event: event?.id, attempt: 10 }))
     receiver.answer = (_, response) => response.writeHead(200).end()
     const before = receiver.received.length
     expect(await ask(`/events/${event?.id}/resend`, 'POST')).toMatchObject({

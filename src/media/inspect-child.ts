@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type ByteSource, bounded, openFile } from './bytes.ts'
 import { detect } from './detect.ts'
 import { readImage } from './image.ts'
-import type { FileFacts, Given, Inspection, Job, Reply } from './inspect-job.ts'
+import type { Awake, FileFacts, Given, Inspection, Job, Reply } from './inspect-job.ts'
 import { createRemoteBytes } from './remote-bytes.ts'
 import { renderThumbnail } from './thumbnail.ts'
 
@@ -80,6 +80,9 @@ process.on('message', (message: Job | Given) => {
   if ('read' in message) remote.given(message)
   else void answer(message).then((reply) => process.send?.(reply))
 })
+
+// Whoever has a job for it waits for this: until here no file can be to blame for anything.
+process.send?.({ awake: true } satisfies Awake)
 
 // A parent that is gone, killed or not, leaves no children behind.
 process.on('disconnect', () => process.exit(0))

@@ -39,6 +39,11 @@ export type Job = { maxImagePixels: number } /** Without a path the child asks f
   | ({ kind: 'thumbnail' } & ThumbnailJob)
 )
 
+/** A child's first message: it takes jobs. */
+export interface Awake {
+  awake: true
+}
+
 /** A child wants bytes of the file of its job. */
 export interface Wanted {
   read: number

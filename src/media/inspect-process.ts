@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { Socket } from 'node:net'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Given, Job, Reply, Wanted } from './inspect-job.ts'
+import type { Awake, Given, Job, Reply, Wanted } from './inspect-job.ts'
 import type { Reads } from './inspect-reads.ts'
 
 /** Bytes of a child's stderr that are kept for the log. */
@@ -15,6 +15,8 @@ export type Outcome = { reply: Reply } | { ended: Ended; detail: string }
 
 /** A child process that answers one job at a time. */
 export interface WorkerProcess {
+  /** Resolves when it takes jobs; false when it ended before, or takes longer than a job may. */
+  awake(timeoutMs: number): Promise<boolean>
   /**
    * Never rejects. A process that does not answer in time is killed.
    *
@@ -90,6 +92,9 @@ const keepDetail = (child: ChildProcess): (() => string) => {
 const isWanted = (message: Reply | Wanted | null): message is Wanted =>
   typeof message === 'object' && message !== null && 'read' in message
 
+const isAwake = (message: Reply | Wanted | Awake | null): message is Awake =>
+  typeof message === 'object' && message !== null && 'awake' in message
+
 /** To kill a child that never started would be to signal process 0: our own whole group. */
 const killIfStarted = (child: ChildProcess): void => {
   if (child.pid !== undefined) child.kill('SIGKILL')
@@ -104,6 +109,10 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
   let alive = true
   // Without descriptors or processes left there may be a child without a channel, or none.
   const started = child.pid !== undefined && child.connected
+  let wake = (): void => {}
+  const woken = new Promise<boolean>((resolve) => {
+    wake = () => resolve(true)
+  })
   const gone = new Promise<void>((resolve) => {
     const end = (reason: string): void => {
       alive = false
@@ -122,8 +131,9 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
     // Whoever is gone needs none.
     child.send(given, () => {})
   }
-  child.on('message', (message: Reply | Wanted) => {
-    if (!isWanted(message)) settle?.({ reply: message })
+  child.on('message', (message: Reply | Wanted | Awake) => {
+    if (isAwake(message)) wake()
+    else if (!isWanted(message)) settle?.({ reply: message })
     else if (answering) void give(answering, message)
   })
   const kill = (): Promise<void> => {
@@ -136,9 +146,21 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
   return {
     isAlive: () => alive,
     kill,
+    async awake(timeoutMs) {
+      if (!started) {
+        void kill()
+        return false
+      }
+      holdOpen(child, true)
+      const timer = setTimeout(() => void kill(), timeoutMs)
+      const is = await Promise.race([woken, gone.then(() => false)])
+      clearTimeout(timer)
+      holdOpen(child, false)
+      return is && alive
+    },
     ask: (job, timeoutMs, reads) =>
       new Promise((resolve) => {
-        if (!started) {
+        if (!started || !alive) {
           void kill()
           return resolve({ ended: 'not-started', detail: detail() })
         }

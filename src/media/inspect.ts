@@ -33,7 +33,11 @@ export interface InspectorOptions {
  * many jobs wait; `shutting-down` after `close`.
  */
 export interface Inspector {
-  inspect(job: InspectJob): Promise<Inspection>
+  /**
+   * @param begins awaited when a child is about to look at the file, and not while the job waits
+   * for one: nobody can be killed by a file that waits. What it rejects with is passed on.
+   */
+  inspect(job: InspectJob, begins?: () => Promise<void>): Promise<Inspection>
   /** WebP bytes, or null where no thumbnail can be made of the file. */
   thumbnail(job: ThumbnailJob): Promise<Uint8Array | null>
   /** Starts a child ahead of its first job, which would wait for it otherwise. */
@@ -54,8 +58,9 @@ const closeGraceMs = 2_000
 interface Waiting {
   job: Job
   reads: Reads | undefined
+  begins: (() => Promise<void>) | undefined
   resolve: (value: Inspection | Uint8Array | null) => void
-  reject: (fault: Fault) => void
+  reject: (error: unknown) => void
 }
 
 interface Slot {
@@ -91,10 +96,24 @@ const isOurs = (ended: Ended, reads: Reads | undefined): boolean =>
   reads?.failure() !== undefined ||
   (ended === 'timeout' && reads?.waits() === true)
 
+/** Why a job is not given to a child after all; null where it is. */
+const refusalOf = async (pool: Pool, child: WorkerProcess, begins: Waiting['begins']) => {
+  if (!(await child.awake(pool.timeoutMs)))
+    return new Fault(pool.closed ? 'shutting-down' : 'unavailable')
+  try {
+    await begins?.()
+    return null
+  } catch (error) {
+    return error
+  }
+}
+
 const run = async (pool: Pool, slot: Slot, waiting: Waiting): Promise<void> => {
-  const { job, reads, resolve, reject } = waiting
+  const { job, reads, begins, resolve, reject } = waiting
   if (!slot.child?.isAlive()) slot.child = pool.start()
   const child = slot.child
+  const refusal = await refusalOf(pool, child, begins)
+  if (refusal !== null) return reject(refusal)
   const outcome = await child.ask(job, pool.timeoutMs, reads)
   if ('ended' in outcome) {
     slot.child = null
@@ -142,11 +161,15 @@ const startWaiting = (pool: Pool): void => {
   if (isIdle(pool)) pool.whenIdle?.()
 }
 
-const enqueue = (pool: Pool, job: Job, reads?: Reads): Promise<Inspection | Uint8Array | null> =>
+const enqueue = (
+  pool: Pool,
+  job: Job,
+  { reads, begins }: Partial<Pick<Waiting, 'reads' | 'begins'>> = {},
+): Promise<Inspection | Uint8Array | null> =>
   new Promise((resolve, reject) => {
     if (pool.closed) return reject(new Fault('shutting-down'))
     if (pool.waiting.length >= waitingMax) return reject(new Fault('unavailable'))
-    pool.waiting.push({ job, reads, resolve, reject })
+    pool.waiting.push({ job, reads, begins, resolve, reject })
     startWaiting(pool)
   })
 
@@ -185,11 +208,11 @@ export const createInspector = (options: InspectorOptions): Inspector => {
     log: options.log ?? (() => {}),
   }
   return {
-    async inspect({ size, name, declaredType, ...source }) {
+    async inspect({ size, name, declaredType, ...source }, begins) {
       const path = 'path' in source ? source.path : null
       const job = { kind: 'inspect', path, size, name, declaredType, maxImagePixels } as const
       const reads = 'read' in source ? createReads(source.read, size) : undefined
-      const value = await enqueue(pool, job, reads)
+      const value = await enqueue(pool, job, { reads, begins })
       if (value && 'mimeType' in value) return value
       throw new Fault('file-unreadable')
     },

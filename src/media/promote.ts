@@ -53,15 +53,22 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
     if (known) return known
     const bytes = deps.bytesOf(finalKeyOf(upload))
     const { offset: size, filename: name, declaredType } = upload
+    let refusal: unknown
+    const begins = () =>
+      attempt().catch((error: unknown) => {
+        refusal = error
+        throw error
+      })
     for (;;) {
-      await attempt()
       try {
-        const inspection = await inspector.inspect({ ...bytes, size, name, declaredType })
+        const inspection = await inspector.inspect({ ...bytes, size, name, declaredType }, begins)
         inspected.set(upload.id, inspection)
         const [oldest] = inspected.keys()
         if (inspected.size > MAX_REMEMBERED && oldest !== undefined) inspected.delete(oldest)
         return inspection
       } catch (error) {
+        // Nothing was looked at: the file has had its tries, or they could not be counted.
+        if (error === refusal) throw error
         if (!(error instanceof Fault && error.reason === 'file-unreadable')) throw error
       }
     }

@@ -73,7 +73,10 @@ export async function publish<P>(
   let { inspectTries } = upload
   // The first try may be counted in the statement that made the upload complete.
   let prepaid = tries.counted > 0
+  // Whether a try was counted for this run, to be given back where it was none.
+  let taken = prepaid
   const attempt = async () => {
+    taken = true
     if (!prepaid) await setTries(++inspectTries)
     prepaid = false
     if (inspectTries > MAX_TRIES) throw new Fault('file-unreadable')
@@ -99,7 +102,7 @@ export async function publish<P>(
       'a complete upload could not be published yet',
     )
     // It was not the file's fault, so the try was none. Should this fail too, it stays counted.
-    if (inspectTries > 0 && !prepaid) await setTries(inspectTries - 1).catch(() => {})
+    if (taken) await setTries(inspectTries - 1).catch(() => {})
     throw new Fault('pending', { cause: error, retryAfterSeconds: 1 })
   }
 }

@@ -154,6 +154,34 @@ describe('a file that kills its inspector', () => {
   })
 })
 
+describe('files that wait for their inspection', () => {
+  it('lose no try to those that are looked at when the server dies, however often', async () => {
+    home = await createHome('postgres')
+    const names = [1, 2, 3, 4, 5, 6, 7, 8]
+    // Dies with the eighth complete, when hardly one has been looked at.
+    const first = await home.start({ CRASH_AT: 'complete:8' })
+    const tus = tusClient(first.url, authorization)
+    const paths = await Promise.all(names.map(async () => new URL(await tus.begin(5)).pathname))
+    await Promise.all(paths.map((path) => attempt(tus.patch(first.url + path, 0, 'hello'))))
+    await first.ended
+    const headAll = ({ url }: ServerProcess) =>
+      Promise.all(paths.map((path) => attempt(tusClient(url, authorization).head(url + path))))
+    // Everybody asks again at once; the first inspection that ends is the end of the server.
+    for (let death = 0; death < 2; death++) {
+      const dying = await home.start({ CRASH_AT: 'inspected' })
+      await headAll(dying)
+      await dying.ended
+    }
+    const last = await home.start()
+    const answers = await headAll(last)
+    // Two are looked at at a time: no other has been looked at twice.
+    const refused = answers.filter(({ status }) => status === 415)
+    expect(refused.length).toBeLessThanOrEqual(2)
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(8 - refused.length)
+    expect((await list(last)).count).toBe(8 - refused.length)
+  })
+})
+
 describe('the embedded database', () => {
   it('belongs to one process: a second one is refused, and kill -9 frees it', async () => {
     home = await createHome('embedded')

@@ -34,7 +34,7 @@ describe.each(homes)('kill -9 at any moment with $name', ({ name, kind, onS3 }) 
     // Where files have parts, some are to have more than one.
     const [largest, stride] = onS3 ? [12_000_000, 30_000_000] : [400_000, 4_000_000]
     const env = bucket?.env ?? {}
-    const traffic = startTraffic({ seed: faultSeed, authorization, largest })
+    const traffic = startTraffic({ seed: faultSeed, authorization, largest, deaths: true })
     const { ledger, random } = traffic
     const starts: { ms: number; cpuMs: number }[] = []
     let unborn = 0

@@ -44,3 +44,4 @@ process.on('message', ({ kind, path, name, read, bytes }) => {
   setTimeout(reply, name === 'slow' ? 150 : kind === 'thumbnail' ? 300 : 0)
 })
 process.on('disconnect', () => process.exit(0))
+process.send({ awake: true })

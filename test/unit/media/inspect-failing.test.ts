@@ -65,6 +65,38 @@ describe('with a child that misbehaves', () => {
     expect(done).toEqual(names)
   })
 
+  it('tells that a job begins when it does, not while it waits', async () => {
+    const inspector = start({ childModule, processes: 1 })
+    const order: string[] = []
+    const begins = (name: string) => async () => void order.push(`begins ${name}`)
+    const names = ['slow', 'a']
+    await Promise.all(
+      names.map(async (name) => {
+        await inspector.inspect(job(name), begins(name))
+        order.push(`done ${name}`)
+      }),
+    )
+    expect(order).toEqual(['begins slow', 'done slow', 'begins a', 'done a'])
+  })
+
+  it('does not look at a file that may not begin', async () => {
+    const inspector = start({ childModule, processes: 1 })
+    const refusal = new Fault('file-unreadable')
+    const refused = inspector.inspect(job('crash'), () => Promise.reject(refusal))
+    await expect(refused).rejects.toBe(refusal)
+    const pid = pidOf(await inspector.inspect(job('a')))
+    expect(pidOf(await inspector.inspect(job('b')))).toBe(pid)
+  })
+
+  it('does not begin, and blames no file, when a child ends before it takes jobs', async () => {
+    const module = new URL('data:text/javascript,process.exit(1)')
+    const inspector = start({ childModule: module, processes: 1 })
+    let begun = 0
+    const inspected = inspector.inspect(job('a'), async () => void begun++)
+    await expect(inspected).rejects.toMatchObject({ reason: 'unavailable' })
+    expect(begun).toBe(0)
+  })
+
   it('replaces a child that says it is spent', async () => {
     const inspector = start({ childModule, processes: 1 })
     const spent = pidOf(await inspector.inspect(job('spent')))

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { MediaRecord } from '../../src/media/record.ts'
 import { expectSound, filesOf, leakIn, stateOf } from '../support/bad-input.ts'
 import { type NamingDoor, namingDoors, type Sent } from '../support/bad-input-doors.ts'
+import { serversOnS3 } from '../support/s3.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const NAMES: Record<string, string> = {
@@ -105,7 +106,8 @@ describe.each(DOORS)('a name through %s', (door) => {
 
 it('no name has made a file of its own anywhere', async () => {
   for (const file of await filesOf(server)) expect(file).toMatch(KEYS)
-  expect((await readdir(server.dataDir)).sort()).toEqual(['boot-id', 'files'])
+  const ours = ['boot-id', 'files', ...(serversOnS3 ? ['spool'] : [])]
+  expect((await readdir(server.dataDir)).sort()).toEqual(ours)
   for (const made of ['/abs', path.join(process.cwd(), 'landfall-escaped'), 'C:\\x.txt'])
     await expect(stat(made)).rejects.toThrow('ENOENT')
 })

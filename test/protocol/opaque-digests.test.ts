@@ -10,6 +10,7 @@ import { mediaClient } from '../support/media-client.ts'
 import { opaqueStorage } from '../support/opaque-storage.ts'
 import { openRaw } from '../support/raw.ts'
 import { resumableClient } from '../support/resumable-http.ts'
+import { serversOnS3 } from '../support/s3.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { sessionClient } from '../support/sessions.ts'
 import { BODY_TYPE, tusClient } from '../support/tus.ts'
@@ -259,19 +260,23 @@ describe('a chunked upload that cannot be read before it is finished', () => {
   })
 })
 
-it('a digest whose state cannot be kept is read when all bytes are there', async () => {
-  const settings = { CHUNKED_CHECKSUM: 'sha512-256' }
-  const other = await startServer({ env: settings, replaced: { wrapStorage } })
-  try {
-    const client = chunkedClient(other.url, other.admin)
-    const { url } = await client.begin(bytes.subarray(0, half), bytes.length)
-    const range = `bytes ${half}-${bytes.length - 1}/${bytes.length}`
-    await client.put(url, range, { file: bytes.subarray(half) })
-    expect(streamed).toEqual([])
-    const sum = digest(bytes, 'sha512-256')
-    expect((await client.post(url, { 'sha512-256': sum })).status).toBe(200)
-    expect(streamed).toHaveLength(2)
-  } finally {
-    await other.close()
-  }
-})
+// A setting that is refused with STORAGE=s3 (config.test.ts).
+it.skipIf(serversOnS3)(
+  'a digest whose state cannot be kept is read when all bytes are there',
+  async () => {
+    const settings = { CHUNKED_CHECKSUM: 'sha512-256' }
+    const other = await startServer({ env: settings, replaced: { wrapStorage } })
+    try {
+      const client = chunkedClient(other.url, other.admin)
+      const { url } = await client.begin(bytes.subarray(0, half), bytes.length)
+      const range = `bytes ${half}-${bytes.length - 1}/${bytes.length}`
+      await client.put(url, range, { file: bytes.subarray(half) })
+      expect(streamed).toEqual([])
+      const sum = digest(bytes, 'sha512-256')
+      expect((await client.post(url, { 'sha512-256': sum })).status).toBe(200)
+      expect(streamed).toHaveLength(2)
+    } finally {
+      await other.close()
+    }
+  },
+)

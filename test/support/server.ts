@@ -112,7 +112,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     logged,
     async close() {
       await proxy?.close()
-      const differences = closed ? [] : ((await mirrors[0]?.differences()) ?? [])
+      const differences = closed ? [] : ((await mirrors.at(-1)?.differences()) ?? [])
       // A test may have closed it already: that is what it tests.
       await close().catch(() => {})
       await rm(dataDir, { recursive: true, force: true })

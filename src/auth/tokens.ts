@@ -51,6 +51,23 @@ export function createTokens(deps: { db: Database; now: () => Date }): Tokens {
   /** One write per user at a time, however many requests come in the same moment. */
   const logins = new Map<number, Promise<void>>()
 
+  /** Each request runs it: its text is made once, and Postgres parses it once per connection. */
+  const byHash = db
+    .select({
+      id: users.id,
+      username: users.username,
+      role: users.role,
+      tokenId: tokens.id,
+      hash: tokens.hash,
+      usable: sql<boolean>`${users.isActive} and ${tokens.revokedAt} is null
+        and coalesce(${tokens.expiresAt} > ${sql.placeholder('at')}::timestamptz, true)`,
+      loginDue: sql<boolean>`coalesce(${users.lastLogin} < ${sql.placeholder('due')}::timestamptz, true)`,
+    })
+    .from(tokens)
+    .innerJoin(users, eq(users.id, tokens.userId))
+    .where(eq(tokens.hash, sql.placeholder('hash')))
+    .prepare('token')
+
   async function authenticate(header: string | undefined): Promise<Actor> {
     if (header === undefined || header.trim() === '') return anonymous
     const key = CREDENTIALS.exec(header.trim())?.[1]
@@ -58,22 +75,7 @@ export function createTokens(deps: { db: Database; now: () => Date }): Tokens {
     const at = now()
     const due = new Date(at.getTime() - LAST_LOGIN_EVERY_MS).toISOString()
     const hash = hashKey(key)
-    const [found] = await withRetry(() =>
-      db
-        .select({
-          id: users.id,
-          username: users.username,
-          role: users.role,
-          tokenId: tokens.id,
-          hash: tokens.hash,
-          usable: sql<boolean>`${users.isActive} and ${tokens.revokedAt} is null
-            and coalesce(${tokens.expiresAt} > ${at.toISOString()}::timestamptz, true)`,
-          loginDue: sql<boolean>`coalesce(${users.lastLogin} < ${due}::timestamptz, true)`,
-        })
-        .from(tokens)
-        .innerJoin(users, eq(users.id, tokens.userId))
-        .where(eq(tokens.hash, hash)),
-    )
+    const [found] = await withRetry(() => byHash.execute({ hash, at: at.toISOString(), due }))
     // The index is searched by a hash, which tells a guesser nothing about the key; what was found
     // is compared in constant time all the same.
     if (!found?.usable || !timingSafeEqual(Buffer.from(found.hash), Buffer.from(hash))) {

@@ -30,6 +30,10 @@ export type Listener = (channel: string, onMessage: (message: string) => void) =
  * with an object around one; 64-bit integers may arrive as text from either.
  */
 export async function rows<Row extends object>(db: Database, statement: SQL): Promise<Row[]> {
-  const result: unknown = await db.execute(statement)
+  return rowsOf(await db.execute(statement))
+}
+
+/** The rows in what a driver gives. */
+export function rowsOf<Row extends object>(result: unknown): Row[] {
   return (Array.isArray(result) ? [...result] : (result as { rows: Row[] }).rows) as Row[]
 }

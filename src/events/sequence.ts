@@ -2,9 +2,9 @@ import type { EventLog, OwnedEvent } from './event-log.ts'
 
 /**
  * Ids that a new start looks back: transactions that have one of them may not be committed yet. Many
- * more than there are connections.
+ * more than there are connections, each of which may bring a whole batch of them (db/batch.ts).
  */
-const LOOK_BACK = 200
+const LOOK_BACK = 5_000
 /** Milliseconds after which a missing id is passed over whatever runs. */
 const GIVE_UP_MS = 60_000
 

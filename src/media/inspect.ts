@@ -137,14 +137,31 @@ const run = async (pool: Pool, slot: Slot, waiting: Waiting): Promise<void> => {
   reject(faultOf(outcome.reply))
 }
 
+/**
+ * Its slot is free when whoever asked is told: what they ask next goes to the same child, and does
+ * not wait for another one to start.
+ */
+const freeing = (slot: Slot, { resolve, reject, ...waiting }: Waiting): Waiting => ({
+  ...waiting,
+  resolve(value) {
+    slot.busy = null
+    resolve(value)
+  },
+  reject(error) {
+    slot.busy = null
+    reject(error)
+  },
+})
+
 const startWaiting = (pool: Pool): void => {
   for (;;) {
     const free = pool.slots.filter((slot) => slot.busy === null)
     // A warm child before a cold one.
     const slot = free.find(({ child }) => child?.isAlive()) ?? free[0]
     const index = slot ? pool.waiting.findIndex(({ job }) => mayStart(pool, job)) : -1
-    const [next] = index < 0 ? [] : pool.waiting.splice(index, 1)
-    if (!slot || !next) break
+    const [first] = index < 0 ? [] : pool.waiting.splice(index, 1)
+    if (!slot || !first) break
+    const next = freeing(slot, first)
     slot.busy = next.job.kind
     void run(pool, slot, next)
       .catch((cause: unknown) => {
@@ -153,10 +170,7 @@ const startWaiting = (pool: Pool): void => {
         slot.child = null
         next.reject(new Fault('unavailable', { cause }))
       })
-      .finally(() => {
-        slot.busy = null
-        startWaiting(pool)
-      })
+      .finally(() => startWaiting(pool))
   }
   if (isIdle(pool)) pool.whenIdle?.()
 }

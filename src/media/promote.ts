@@ -1,11 +1,12 @@
 import { eq, sql } from 'drizzle-orm'
-import { type Database, rows } from '../db/database.ts'
+import type { Database } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
 import { mediaFiles, uploads } from '../db/schema.ts'
 import { Fault } from '../errors.ts'
 import type { Hooks } from '../uploads/core.ts'
-import { finalKeyOf, IMPORT_DOOR, isEnded, type Upload } from '../uploads/upload.ts'
+import { finalKeyOf, isEnded, type Upload } from '../uploads/upload.ts'
 import { type AcceptedFormats, accepts, mayBeAccepted, sniffRefuses } from './accept.ts'
+import { createInsertRecord } from './insert-records.ts'
 import type { FileBytes, Inspection, Inspector } from './inspect.ts'
 import type { Manifests } from './manifests.ts'
 import { findings, type MediaFile, newRecord } from './new-record.ts'
@@ -42,6 +43,7 @@ const MAX_REMEMBERED = 10_000
 /** The one way from a complete upload to a record, for every door. */
 export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
   const { db, inspector, accepted } = deps
+  const insertRecord = createInsertRecord(db)
   /**
    * Inspections whose transaction has not gone through yet. While the database is away a file is
    * looked at once, however often its client asks: only looks that fail may use up its tries.
@@ -87,7 +89,8 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
       throw forgetting(upload, new Fault('type-not-accepted'))
     const fresh = newRecord(upload, findings(found, digests), deps)
     const record = await announced(upload, fresh)
-    const id = await withRetry(() => insertRecord(db, record, fresh.updatedAt))
+    const { lockEpoch } = upload
+    const id = await insertRecord({ record, lockEpoch, now: fresh.updatedAt })
     inspected.delete(upload.id)
     if (id !== undefined) return { ...record, id }
     // The upload was no longer complete: an earlier run of this very statement got through.
@@ -164,46 +167,6 @@ export function createPromotion(deps: PromotionDeps): Hooks<MediaFile> {
       },
     }),
   }
-}
-
-/**
- * Step 10, one statement and so one transaction: `complete → promoted`, the record, its event, and
- * the owner's counter. Without a row to change it does nothing at all, so running it again is
- * harmless; `media_files.upload_id` is unique besides.
- *
- * @returns the record's id, or undefined where the upload was not `complete`.
- */
-async function insertRecord(
-  db: Database,
-  record: Omit<MediaFile, 'id'> & { id?: number },
-  now: string,
-): Promise<number | undefined> {
-  const drawn = record.id !== undefined
-  const [inserted] = await rows<{ id: number | string }>(
-    db,
-    sql`with done as (
-      update uploads set state = 'promoted', updated_at = ${now}::timestamptz
-      where id = ${record.uploadId}::uuid and state = 'complete' returning id, owner_id, door
-    ), record as (
-      insert into media_files (${drawn ? sql`id, ` : sql``}upload_id, key, storage_key, user_id,
-        type, mime_type, name, description, size, width, height, mode, digest, created_at,
-        updated_at) ${drawn ? sql`overriding system value` : sql``}
-      select ${drawn ? sql`${record.id}::bigint, ` : sql``}done.id, ${record.key},
-        ${record.storageKey}, done.owner_id, ${record.type}, ${record.mimeType},
-        ${record.name}, ${record.description}, ${record.size}::bigint,
-        ${record.width}::int, ${record.height}::int, ${record.mode}, ${record.digest},
-        ${record.createdAt}::timestamptz, ${record.updatedAt}::timestamptz
-      from done returning id, upload_id, name, created_at
-    ), event as (
-      insert into outbox (event, subject, payload, created_at)
-      select 'media.created', 'media:' || id,
-        jsonb_build_object('id', id, 'upload', upload_id, 'name', name), created_at
-      from record where (select door from done) <> ${IMPORT_DOOR}
-    ), owner as (
-      update users set open_uploads = open_uploads - 1 from done where users.id = done.owner_id
-    ) select id from record`,
-  )
-  return inserted && Number(inserted.id)
 }
 
 /** The way back, again one statement: record, state, event and quota change together or not. */

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Fault } from '../errors.ts'
+import { createAppender } from './disk-appender.ts'
 import { fileFault } from './file-fault.ts'
 import { appendFiles, openOurs } from './join-files.ts'
 import { filesBelow } from './list-files.ts'
@@ -17,8 +18,6 @@ export interface DiskOptions {
 }
 
 const READ_CHUNK_BYTES = 256 * 1024
-/** The last sync of a body is then short, however long the body was. */
-const SYNC_EVERY_BYTES = 16 * 1024 * 1024
 /** An unfinished `put` older than this belongs to a process that is gone. */
 const STALE_PUT_MS = 60_000
 
@@ -55,19 +54,43 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
       await syncPath(path.dirname(at))
   }
 
-  async function create(key: string): Promise<void> {
-    const file = pathOf(key)
+  async function openNew(file: string): Promise<FileHandle> {
     const folder = path.dirname(file)
     await ensureFolder(folder)
-    const handle = await open(file, 'wx').catch(async (error: NodeJS.ErrnoException) => {
+    // Its first bytes are looked at before the rest has come.
+    return open(file, 'wx+').catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error
       // Somebody removed the empty folder that we remembered.
       folders.delete(folder)
       await ensureFolder(folder)
-      return open(file, 'wx')
+      return open(file, 'wx+')
     })
-    await handle.close()
-    if (synced) await syncPath(folder)
+  }
+
+  async function create(key: string): Promise<void> {
+    const file = pathOf(key)
+    await (await openNew(file)).close()
+    if (synced) await syncPath(path.dirname(file))
+  }
+
+  /** The entry in the folder becomes durable while the first bytes are on their way. */
+  async function createOpen(key: string): Promise<Appender> {
+    const file = pathOf(key)
+    const handle = await openNew(file)
+    const entered = synced ? syncPath(path.dirname(file)) : Promise.resolve()
+    // Its failure is met in `sync`, not as an unhandled rejection.
+    entered.catch(() => {})
+    const appender = createAppender(handle, 0, synced)
+    return {
+      ...appender,
+      async sync() {
+        await Promise.all([appender.sync(), entered.catch(rethrow)])
+      },
+      async close() {
+        await entered.catch(() => {})
+        await appender.close()
+      },
+    }
   }
 
   async function append(key: string, offset: number, isOurs?: IsOurs): Promise<Appender> {
@@ -187,6 +210,7 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
 
   return {
     create: (key) => create(key).catch(rethrow),
+    createOpen: (key) => createOpen(key).catch(rethrow),
     append: (...args) => append(...args).catch(rethrow),
     join: (...args) => join(...args).catch(rethrow),
     detach: (...args) => detach(...args).catch(rethrow),
@@ -209,46 +233,6 @@ export async function openDiskStorage({ root, durability }: DiskOptions): Promis
       await fs.promises.access(root, fs.constants.W_OK | fs.constants.X_OK).catch(rethrow)
     },
   }
-}
-
-function createAppender(handle: FileHandle, offset: number, synced: boolean): Appender {
-  let position = offset
-  return {
-    syncEveryBytes: SYNC_EVERY_BYTES,
-    async write(buffers) {
-      let rest: readonly Uint8Array[] = buffers
-      // A write may be cut short by a full disk or a signal; the next one tells which.
-      while (rest.length > 0) {
-        const { bytesWritten } = await handle.writev(rest, position).catch(rethrow)
-        position += bytesWritten
-        rest = afterBytes(rest, bytesWritten)
-      }
-    },
-    async sync() {
-      if (synced) await handle.datasync().catch(rethrow)
-    },
-    async readHead(length) {
-      const { buffer, bytesRead } = await handle
-        .read(Buffer.alloc(length), 0, length, 0)
-        .catch(rethrow)
-      return buffer.subarray(0, bytesRead)
-    },
-    async truncate(size) {
-      await handle.truncate(size).catch(rethrow)
-      position = size
-    },
-    close: () => handle.close().catch(rethrow),
-  }
-}
-
-/** What is left of the buffers once `count` bytes are taken from the front. */
-function afterBytes(buffers: readonly Uint8Array[], count: number): readonly Uint8Array[] {
-  let left = count
-  for (const [index, buffer] of buffers.entries()) {
-    if (left < buffer.byteLength) return [buffer.subarray(left), ...buffers.slice(index + 1)]
-    left -= buffer.byteLength
-  }
-  return []
 }
 
 function readStream(file: string, range: ByteRange | undefined): fs.ReadStream {

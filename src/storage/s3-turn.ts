@@ -49,7 +49,7 @@ export interface Turn {
   /** A point that the caller may go back to: the tails of the last two are kept. */
   keepPoint(size: number): Promise<void>
   /** Parts from here on have checksums or have none; with others already there it stays as it is. */
-  useChecksums(wanted: boolean): Promise<void>
+  setChecksums(wanted: boolean): Promise<void>
   /** Resolves when removals that were begun have ended. */
   settled(): Promise<void>
 }
@@ -139,7 +139,7 @@ function createTurn(store: Store, object: S3Object, writer: string): Turn {
       removing = Promise.all([removing, multipart.abort(object.target, before).catch(() => {})])
   }
 
-  async function useChecksums(wanted: boolean): Promise<void> {
+  async function setChecksums(wanted: boolean): Promise<void> {
     if (pieces.some(({ kind }) => kind === 'part')) return
     if (multipartId !== null && !(known && checksummed === wanted)) await beginAnew()
     checksummed = wanted
@@ -253,7 +253,7 @@ function createTurn(store: Store, object: S3Object, writer: string): Turn {
       ),
     putRest,
     keepPoint,
-    useChecksums,
+    setChecksums,
     async settled() {
       await removing
     },

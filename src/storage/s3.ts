@@ -110,7 +110,7 @@ export async function openS3Storage(options: S3StorageOptions): Promise<S3Storag
     const offset = storedSize(turn.object.pieces)
     const appender = await openAppender({ turn, spool, reading, usual }, offset)
     try {
-      await turn.useChecksums(false)
+      await turn.setChecksums(false)
       const sources = keys.map((source) => found.get(source) ?? { key: source, size: 0 })
       await joinSources(appender, reading, { sources, copies: !turn.checksummed })
       await appender.sync()

@@ -18,6 +18,12 @@ export interface Storage {
    */
   create(key: string, plan?: ObjectPlan): Promise<void>
 
+  /**
+   * As `create`, and leaves the object open for its first bytes: it survives a power cut once they
+   * are synced. Absent where that saves nothing.
+   */
+  createOpen?(key: string): Promise<Appender>
+
   /** Bytes stored under the key, or null where there is no such object. */
   size(key: string): Promise<number | null>
 

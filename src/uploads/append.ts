@@ -1,5 +1,6 @@
 import { Fault } from '../errors.ts'
 import type { Appender } from '../storage/storage.ts'
+import { letGo } from '../streams/collect.ts'
 import { type BodyEnd, type Gather, gather } from '../streams/gather.ts'
 import { openRunningDigest, type RunningDigest } from './append-digest.ts'
 import { endFault, undoes, withOffset } from './append-fault.ts'
@@ -10,9 +11,10 @@ import { complete, reject } from './finish.ts'
 import { refuseWhole } from './join.ts'
 import type { HeldLock } from './lock.ts'
 import { lostFault } from './lock-fence.ts'
+import { takeOpen } from './opened.ts'
 import { limitFault } from './session-rules.ts'
 import { stopSignal } from './stop-signal.ts'
-import type { Upload } from './upload.ts'
+import { isOpen, openStates, type Upload } from './upload.ts'
 import type { AppendInput, BodyFacts, Progress } from './uploads.ts'
 import { type BodyCheck, openBodyCheck } from './verify.ts'
 
@@ -71,7 +73,7 @@ export async function append<P>(
   const { mode = 'keep' } = input
   if (upload.state === 'promoted' || upload.state === 'held')
     return repeatLast(core, lock, upload, input)
-  if (upload.state !== 'receiving') throw new Fault('pending', { retryAfterSeconds: 1 })
+  if (!isOpen(upload.state)) throw new Fault('pending', { retryAfterSeconds: 1 })
   if (input.offset !== upload.offset) throw new Fault('offset-mismatch', { offset: upload.offset })
   const limit = Math.min(
     upload.size ?? largestOf(core, upload),
@@ -80,11 +82,14 @@ export async function append<P>(
   if (upload.offset + (input.length ?? 0) > limit)
     throw new Fault('too-large', { offset: upload.offset })
   if (mode === 'whole') {
-    await core.repo.change(upload.id, ['receiving'], { cutTo: upload.offset }, lock)
+    // Nothing more is recorded before its end, however long it takes.
+    const begun = { state: 'receiving' as const, cutTo: upload.offset }
+    await core.repo.change(upload.id, openStates, begun, lock)
     core.at('attempt-recorded')
   }
 
-  const appender = await core.storage.append(upload.storageKey, upload.offset, lock.isOurs)
+  const appender =
+    takeOpen(lock) ?? (await core.storage.append(upload.storageKey, upload.offset, lock.isOurs))
   const stop = stopSignal(core, lock)
   const source = gather(input.body, { signal: stop.signal, idleMs: core.limits.idleMs })
   const run: Run<P> = {
@@ -131,6 +136,7 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
       // Paused for longer than our lease: another server may be writing by now.
       if (!lock.isOurs()) throw lostFault()
       await run.appender.write(batch.buffers)
+      letGo(batch.bytes)
       const before = run.at
       run.at += batch.bytes
       await run.digest?.written(run.at, batch.buffers)
@@ -221,7 +227,7 @@ async function settle<P>(run: Run<P>): Promise<void> {
     run.lost = true
     // Noted first: after a failed sync not even the length of the file is to be believed.
     const cutTo = run.recorded
-    await run.core.repo.change(run.upload.id, ['receiving'], { cutTo }, run.lock).catch(() => {})
+    await run.core.repo.change(run.upload.id, openStates, { cutTo }, run.lock).catch(() => {})
     await cutBack(run)
     throw withOffset(error, run.recorded)
   }
@@ -253,6 +259,7 @@ async function record<P>(run: Run<P>): Promise<Upload> {
   const { filename, size } = run.facts
   const now = core.now()
   const changes = {
+    state: 'receiving' as const,
     offset: run.at,
     cutTo: run.mode === 'whole' || run.at !== run.recorded ? null : upload.cutTo,
     updatedAt: now.toISOString(),

@@ -2,7 +2,7 @@ import { type Actor, ownerIdOf } from '../auth/actor.ts'
 import { Fault } from '../errors.ts'
 import { append } from './append.ts'
 import { type Core, expiryFrom, largestOf, mayAccess } from './core.ts'
-import { create, storable } from './create.ts'
+import { create, createHeld, storable } from './create.ts'
 import { complete, endedFault, publish } from './finish.ts'
 import { createWhole, joinWholesOf, lookAtWhole, refuseWhole } from './join.ts'
 import type { HeldLock } from './lock.ts'
@@ -69,6 +69,7 @@ export function createUploads<P>(core: Core<P>): Uploads<P> {
     current,
     declareSize,
     create: (actor, input) => create(core, actor, input),
+    createHeld: (actor, input) => createHeld(core, actor, input),
     join: (actor, input) => createWhole(core, actor, input),
     lock: (id, options) => core.lock.acquire(id, options),
     append: (lock, upload, input) => append(core, lock, upload, input),

@@ -1,8 +1,11 @@
 import { type Actor, ownerIdOf } from '../auth/actor.ts'
 import { can } from '../auth/can.ts'
 import { Fault } from '../errors.ts'
+import type { Appender, Storage } from '../storage/storage.ts'
 import type { Core } from './core.ts'
 import { complete } from './finish.ts'
+import type { HeldLock } from './lock.ts'
+import { keepOpen } from './opened.ts'
 import { limitFault, requireSessionFile } from './session-rules.ts'
 import { isSessionToken } from './sessions.ts'
 import { removeBytes } from './terminate.ts'
@@ -18,34 +21,9 @@ export async function create<P>(
   actor: Actor,
   input: NewUpload,
 ): Promise<Progress<P>> {
-  const { repo, storage, limits } = core
-  requireMayCreate(core, actor)
-  if (limits.maxSize !== null && input.size !== null && input.size > limits.maxSize)
-    throw new Fault('too-large', { text: `The largest upload is ${limits.maxSize} bytes.` })
-  const upload = newRow(core, ownerIdOf(actor), input)
-  screen(core, upload, input.filename ?? '')
-  // Before the first statement: what is refused here is to cost nothing.
-  core.creationRate.admit(actor)
-  const inserted = await repo.insert(upload)
-  if (inserted !== 'inserted') throw limitFault(inserted, limits.sessions, upload)
-  core.at('row-inserted')
-  if (input.parts !== undefined) {
-    await repo.insertParts(upload.id, input.parts)
-    core.at('parts-recorded')
-  }
-  try {
-    await storage.create(upload.storageKey, {
-      target: upload.finalKey ?? undefined,
-      size: upload.size,
-    })
-  } catch (error) {
-    const now = core.now().toISOString()
-    await repo.end({ id: upload.id }, ['creating'], 'terminated', { now })
-    await removeBytes(core, upload)
-    throw error
-  }
-  core.at('object-created')
-  if (!(await repo.change(upload.id, ['creating'], { state: 'receiving' }))) {
+  const upload = admit(core, actor, input)
+  await insertWithObject(core, upload, input)
+  if (!(await core.repo.change(upload.id, ['creating'], { state: 'receiving' }))) {
     // The sweep took the row for left behind, and saw no object: it was made after.
     await removeBytes(core, upload)
     throw new Fault('upload-ended')
@@ -53,6 +31,82 @@ export async function create<P>(
   core.at('receiving')
   core.meter.ended(upload.door, 'created')
   return finishIfEmpty(core, { ...upload, state: 'receiving' })
+}
+
+/**
+ * As `create`, for a body that comes along in the same request: the row begins in our hands and
+ * stays `creating` until the first of its bytes are recorded, which saves the statements that would
+ * say so. Before that nobody knows the upload; what a crash leaves of it, the sweep takes away.
+ */
+export async function createHeld<P>(
+  core: Core<P>,
+  actor: Actor,
+  input: NewUpload,
+): Promise<Progress<P> & { lock: HeldLock }> {
+  const row = admit(core, actor, input)
+  const begun = await core.lock.begin(row.id)
+  let lock = begun
+  try {
+    const upload = { ...row, lockOwner: lock.owner, lockEpoch: lock.epoch ?? 1 }
+    const empty = upload.size === 0 && upload.autoFinish
+    const createOpen = empty ? undefined : core.storage.createOpen
+    const appender = await insertWithObject(core, upload, input, createOpen)
+    if (appender) lock = keepOpen(begun, appender)
+    core.meter.ended(upload.door, 'created')
+    const progress = empty
+      ? await complete(core, lock, upload, { size: 0 })
+      : { upload, published: null }
+    return { ...progress, lock }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** The row to insert, if this actor may and nothing of what was declared is in the way. */
+function admit(core: Core<unknown>, actor: Actor, input: NewUpload): Upload {
+  const { limits } = core
+  requireMayCreate(core, actor)
+  if (limits.maxSize !== null && input.size !== null && input.size > limits.maxSize)
+    throw new Fault('too-large', { text: `The largest upload is ${limits.maxSize} bytes.` })
+  const upload = newRow(core, ownerIdOf(actor), input)
+  screen(core, upload, input.filename ?? '')
+  // Before the first statement: what is refused here is to cost nothing.
+  core.creationRate.admit(actor)
+  return upload
+}
+
+/** Steps 1 and 2. */
+async function insertWithObject(
+  core: Core<unknown>,
+  upload: Upload,
+  input: NewUpload,
+  createOpen?: Storage['createOpen'],
+): Promise<Appender | undefined> {
+  const { repo, storage, limits } = core
+  const inserted = await repo.insert(upload)
+  if (inserted !== 'inserted') throw limitFault(inserted, limits.sessions, upload)
+  core.at('row-inserted')
+  if (input.parts !== undefined) {
+    await repo.insertParts(upload.id, input.parts)
+    core.at('parts-recorded')
+  }
+  let appender: Appender | undefined
+  try {
+    if (createOpen) appender = await createOpen(upload.storageKey)
+    else
+      await storage.create(upload.storageKey, {
+        target: upload.finalKey ?? undefined,
+        size: upload.size,
+      })
+  } catch (error) {
+    const now = core.now().toISOString()
+    await repo.end({ id: upload.id }, ['creating'], 'terminated', { now })
+    await removeBytes(core, upload)
+    throw error
+  }
+  core.at('object-created')
+  return appender
 }
 
 /** Who may create nothing is told so, and not what exists. */

@@ -9,7 +9,7 @@ import { joinAbandoned } from './join.ts'
 import type { HeldLock } from './lock.ts'
 import { SESSION_DOOR } from './sessions.ts'
 import { removeBytes } from './terminate.ts'
-import { hasAllBytes, type Upload } from './upload.ts'
+import { hasAllBytes, openStates, type Upload } from './upload.ts'
 
 const PAGE = 500
 const MINUTE_MS = 60_000
@@ -54,12 +54,18 @@ export async function sweep<P>(
   const now = core.now().toISOString()
   const settled = new Date(core.now().getTime() - settledAfterMs).toISOString()
   const { repo } = core
-  const abandoned = await repo.end({ createdBefore: settled }, ['creating'], 'terminated', { now })
+  const abandoned = await repo.end(
+    { createdBefore: settled, silentBefore: silentBefore(core, settledAfterMs) },
+    ['creating'],
+    'terminated',
+    { now },
+  )
   abandoned.push(...(await endSilent(core, settledAfterMs)))
   // All their bytes are there, however long nobody could look: they are not to expire now.
   const joined = await joinAbandoned(core)
   await repo.keepTogether()
-  const expired = await repo.end({ expiredBy: now }, ['receiving', 'held'], 'expired', { now })
+  const unfinished = [...openStates, 'held'] as const
+  const expired = await repo.end({ expiredBy: now }, unfinished, 'expired', { now })
   expired.push(...(await expireSessions(core, now)))
   for (const { door } of expired) core.meter.ended(door, 'expired')
   await core.storage.removeUnfinishedPuts?.(new Date(settled)).catch((err: unknown) => {
@@ -75,6 +81,18 @@ export async function sweep<P>(
   }
 }
 
+/**
+ * A body that comes with its creation is recorded some seconds after its first bytes, and silence is
+ * cut after the idle time: by then its row is not `creating` any more.
+ */
+function silentBefore(
+  { limits, now }: Pick<Core<unknown>, 'limits' | 'now'>,
+  settledAfterMs: number,
+): string {
+  const ageMs = settledAfterMs === 0 ? 0 : settledAfterMs + limits.idleMs
+  return new Date(now().getTime() - ageMs).toISOString()
+}
+
 /** Ends the sessions whose time is up, and with them whatever is in them. */
 async function expireSessions({ repo }: Core<unknown>, now: string) {
   await repo.expireSessions(now)
@@ -88,8 +106,7 @@ async function expireSessions({ repo }: Core<unknown>, now: string) {
  * keeps its name from whoever sends the file again.
  */
 async function endSilent({ repo, limits, now }: Core<unknown>, settledAfterMs: number) {
-  const silentMs = settledAfterMs === 0 ? 0 : settledAfterMs + limits.idleMs
-  const silentSince = new Date(now().getTime() - silentMs).toISOString()
+  const silentSince = silentBefore({ limits, now }, settledAfterMs)
   const facts = { now: now().toISOString() }
   return repo.end({ door: SESSION_DOOR, silentSince }, ['receiving'], 'terminated', facts)
 }

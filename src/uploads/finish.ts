@@ -4,7 +4,7 @@ import type { HeldLock } from './lock.ts'
 import { digestsOf } from './object-digest.ts'
 import { emptyFile } from './session-rules.ts'
 import { removeBytes } from './terminate.ts'
-import { isEnded, type Upload } from './upload.ts'
+import { isEnded, openStates, type Upload } from './upload.ts'
 import type { Progress } from './uploads.ts'
 
 /** Inspections a file gets. One that kills the inspector, or us, twice is refused. */
@@ -49,7 +49,7 @@ export async function complete<P>(
   }
   if (upload.sessionToken !== null)
     await core.repo.touchSession(upload.sessionToken, changes.updatedAt)
-  if (!(await core.repo.change(upload.id, ['receiving'], changes, lock)))
+  if (!(await core.repo.change(upload.id, openStates, changes, lock)))
     throw new Fault('upload-ended')
   core.at('complete')
   const after = { ...upload, ...changes }
@@ -88,8 +88,11 @@ export async function publish<P>(
     await core.storage.finalise(storageKey, offset, finalKey ?? undefined)
     const digests = await digestsOf(core, upload)
     requireExpected(upload, digests)
-    const published = await core.hooks.onFinished(upload, attempt, digests)
+    const ours = { ...upload, lockEpoch: lock.epoch ?? upload.lockEpoch }
+    const published = await core.hooks.onFinished(ours, attempt, digests)
     if (published === null) return { upload: { ...upload, state: 'held' }, published }
+    // The statement that published it has given the lock back.
+    lock.givenBack()
     core.at('published')
     core.meter.ended(upload.door, 'published')
     core.meter.publishedIn((performance.now() - began) / 1000)
@@ -116,7 +119,7 @@ export async function reject<P>(
 ): Promise<Fault> {
   assertHeld(lock, upload)
   const facts = { now: core.now().toISOString(), reason: fault.reason }
-  const from = ['receiving', 'complete'] as const
+  const from = [...openStates, 'complete'] as const
   const ended = await core.repo.end({ id: upload.id, lock }, from, 'rejected', facts)
   if (ended.length === 0) return fault
   core.meter.ended(upload.door, 'rejected')

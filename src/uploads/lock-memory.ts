@@ -37,9 +37,11 @@ export function createMemoryLock({ onWaited }: MemoryLockOptions = {}): LocalLoc
     let held = true
     return {
       id,
+      owner: null,
       epoch: null,
       asked: entry.asked.signal,
       isOurs: () => true,
+      givenBack() {},
       release() {
         if (!held) return
         held = false
@@ -85,15 +87,18 @@ export function createMemoryLock({ onWaited }: MemoryLockOptions = {}): LocalLoc
     return held
   }
 
+  async function acquire(id: string, options: AcquireOptions = {}): Promise<HeldLock> {
+    if (options.signal?.aborted) throw new Fault('client-gone')
+    const entry = entries.get(id)
+    if (entry) return wait(id, entry, options)
+    const fresh: Entry = { asked: new AbortController(), waiters: new Set() }
+    entries.set(id, fresh)
+    return hold(id, fresh)
+  }
+
   return {
-    async acquire(id, options = {}) {
-      if (options.signal?.aborted) throw new Fault('client-gone')
-      const entry = entries.get(id)
-      if (entry) return wait(id, entry, options)
-      const fresh: Entry = { asked: new AbortController(), waiters: new Set() }
-      entries.set(id, fresh)
-      return hold(id, fresh)
-    },
+    acquire,
+    begin: (id) => acquire(id),
     ask(id) {
       entries.get(id)?.asked.abort()
       return entries.has(id)

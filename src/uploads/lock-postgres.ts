@@ -5,6 +5,7 @@ import { uploads } from '../db/schema.ts'
 import { Fault } from '../errors.ts'
 import type { AcquireOptions, HeldLock, Lock } from './lock.ts'
 import type { LocalLock } from './lock-memory.ts'
+import * as statements from './lock-statements.ts'
 import type { ServerLease } from './server-lease.ts'
 import { isUploadId } from './upload.ts'
 
@@ -12,6 +13,8 @@ import { isUploadId } from './upload.ts'
 const CHANNEL = 'landfall_locks'
 /** Milliseconds after which a waiter looks by itself: a word may be lost with its connection. */
 const LOOK_AGAIN_MS = 1000
+/** Of an upload whose row begins in the hands of the server that inserts it. */
+const FIRST_EPOCH = 1
 
 export interface PostgresLockDeps {
   db: Database
@@ -30,12 +33,6 @@ export interface PostgresLockDeps {
  * through what it has open. Awaited before the next one gets the lock.
  */
 export type Fence = (id: string, isOurs: () => boolean) => Promise<void>
-
-interface Taken {
-  epoch: number | string
-  epochBefore: number | string
-  owner: string | null
-}
 
 export interface PostgresLock extends Lock {
   /** Gives back what is still held. */
@@ -116,24 +113,7 @@ export function createPostgresLock(deps: PostgresLockDeps): PostgresLock {
   /** Null while another server that is alive has it in hand. */
   async function take(id: string, isOurs: () => boolean): Promise<{ epoch: number | null } | null> {
     if (!isUploadId(id)) return { epoch: null }
-    const [taken] = await withRetry(() =>
-      rows<Taken>(
-        db,
-        sql`with before as (
-          select lock_owner as owner, lock_epoch as epoch from uploads
-          where id = ${id}::uuid for update
-        ) update uploads set lock_owner = ${lease.id}::uuid,
-            lock_epoch = (abs(before.epoch) + 1) * case when before.epoch >= 0
-              and (before.owner is null or before.owner = ${lease.id}::uuid
-                or not exists (select from servers where servers.id = before.owner))
-              then 1 else -1 end
-          from before
-          where uploads.id = ${id}::uuid and (before.owner is null
-            or before.owner = ${lease.id}::uuid or not exists (
-              select from servers where servers.id = before.owner and leased_until > now()))
-          returning lock_epoch as epoch, before.epoch as "epochBefore", before.owner`,
-      ),
-    )
+    const [taken] = await withRetry(() => statements.take(db, { id, self: lease.id }))
     if (taken) return fenced(id, taken, isOurs)
     const [row] = await withRetry(() =>
       db.select({ owner: uploads.lockOwner }).from(uploads).where(eq(uploads.id, id)),
@@ -151,7 +131,7 @@ export function createPostgresLock(deps: PostgresLockDeps): PostgresLock {
   }
 
   /** Null where another server has taken it meanwhile. */
-  async function fenced(id: string, taken: Taken, isOurs: () => boolean) {
+  async function fenced(id: string, taken: statements.Taken, isOurs: () => boolean) {
     const epoch = Number(taken.epoch)
     if (epoch > 0) return { epoch }
     const { owner } = taken
@@ -217,18 +197,19 @@ export function createPostgresLock(deps: PostgresLockDeps): PostgresLock {
     })
   }
 
-  function letGo(id: string, epoch: number): void {
+  function letGo(id: string, epoch: number, givenBack: boolean): void {
     kept.delete(id)
     const isWanted = wanted.has(id)
+    if (givenBack) {
+      if (isWanted) free(id)
+      return
+    }
     // The next request here would take it again in a moment.
     if (!isWanted && local.isAwaited(id)) {
       kept.set(id, epoch)
       return
     }
-    const done = withRetry(() =>
-      db.execute(sql`update uploads set lock_owner = null where id = ${id}::uuid
-        and lock_owner = ${lease.id}::uuid and lock_epoch = ${epoch}`),
-    )
+    const done = withRetry(() => statements.giveBack(db, { id, self: lease.id, epoch }))
       .then(() => {
         if (isWanted || wanted.has(id)) free(id)
       })
@@ -251,39 +232,65 @@ export function createPostgresLock(deps: PostgresLockDeps): PostgresLock {
     const until = began + (options.timeoutMs ?? 10_000)
     const held = await local.acquire(id, options)
     try {
-      await lease.start()
-      await listen()
-      const mark = await lease.mark()
-      const isHeld = () => lease.holdsSince(mark)
+      const isHeld = await leased()
       const { epoch, waited } = await takeInTurn(id, until, isHeld, options.signal)
       kept.delete(id)
       if (waited) deps.onWaited?.((performance.now() - began) / 1000)
-      let ours = true
-      const lock: HeldLock = {
-        id,
-        epoch,
-        asked: held.asked,
-        isOurs: () => ours && isHeld(),
-        release() {
-          if (!ours) return
-          ours = false
-          inHand.delete(lock)
-          if (epoch !== null) letGo(id, epoch)
-          held.release()
-        },
-      }
-      inHand.add(lock)
-      return lock
+      return inOurHands(held, epoch, isHeld)
     } catch (error) {
       const epoch = kept.get(id)
-      if (epoch !== undefined) letGo(id, epoch)
+      if (epoch !== undefined) letGo(id, epoch, false)
       held.release()
       throw error
     }
   }
 
+  /** Nobody else can know of it: there is nothing to take, and nobody to wait for. */
+  async function begin(id: string): Promise<HeldLock> {
+    const held = await local.acquire(id)
+    try {
+      return inOurHands(held, FIRST_EPOCH, await leased())
+    } catch (error) {
+      held.release()
+      throw error
+    }
+  }
+
+  async function leased(): Promise<() => boolean> {
+    await lease.start()
+    await listen()
+    const mark = await lease.mark()
+    return () => lease.holdsSince(mark)
+  }
+
+  function inOurHands(held: HeldLock, epoch: number | null, isHeld: () => boolean): HeldLock {
+    const { id, asked } = held
+    let ours = true
+    let givenBack = false
+    const lock: HeldLock = {
+      id,
+      owner: lease.id,
+      epoch,
+      asked,
+      isOurs: () => ours && isHeld(),
+      givenBack() {
+        givenBack = true
+      },
+      release() {
+        if (!ours) return
+        ours = false
+        inHand.delete(lock)
+        if (epoch !== null) letGo(id, epoch, givenBack)
+        held.release()
+      },
+    }
+    inHand.add(lock)
+    return lock
+  }
+
   return {
     acquire,
+    begin,
     async close() {
       await Promise.all(releasing)
       // What somebody still has in hand is safe until our lease has run out.

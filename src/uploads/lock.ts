@@ -4,6 +4,8 @@
  */
 export interface HeldLock {
   readonly id: string
+  /** Who we are among the servers of a database, as the row names its holder. Null where alone. */
+  readonly owner: string | null
   /**
    * Which holder of this upload we are, where several servers share a database: a statement that
    * names it changes nothing once another server has taken the lock. Null where no other can.
@@ -19,6 +21,8 @@ export interface HeldLock {
    * then nothing may be written any more, and only a statement with `epoch` can tell.
    */
   isOurs(): boolean
+  /** Says that the row names nobody by now, in a statement of ours: `release` needs none. */
+  givenBack(): void
   /** Lets go; the longest waiter holds the lock next. Further calls do nothing. */
   release(): void
 }
@@ -34,4 +38,9 @@ export interface AcquireOptions {
 export interface Lock {
   /** Rejects with a Fault: `locked` when the wait runs out, `client-gone` when the signal fires. */
   acquire(id: string, options?: AcquireOptions): Promise<HeldLock>
+  /**
+   * The lock of an upload whose row the caller is about to insert, with `owner` and `epoch` of this
+   * lock in it: no statement of its own.
+   */
+  begin(id: string): Promise<HeldLock>
 }

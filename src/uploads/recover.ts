@@ -116,6 +116,9 @@ function hasLengths({ storage }: Core<unknown>): boolean {
 }
 
 async function adopt<P>(core: Core<P>, upload: Upload): Promise<boolean> {
+  // Most are as they are recorded, and there may be ten thousand of them: one look each.
+  const stored = await core.storage.size(upload.storageKey).catch(() => null)
+  if (stored !== null && stored <= upload.offset) return false
   const lock = await core.lock.acquire(upload.id, { timeoutMs: ADOPT_WAIT_MS }).catch(passedOn)
   if (lock === null) return false
   try {

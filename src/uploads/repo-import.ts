@@ -2,8 +2,18 @@ import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { type Database, rows } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
 import { uploads } from '../db/schema.ts'
-import { insertValues } from './insert-values.ts'
+import { statement } from '../db/statement.ts'
+import { rowNames, rowValues } from './insert-values.ts'
 import type { Upload } from './upload.ts'
+
+const insertCharged = statement(sql`with inserted as (
+    insert into uploads (${rowNames}) values (${rowValues}) on conflict do nothing
+    returning owner_id, reserved
+  ), owner as (
+    update users set used_bytes = used_bytes + inserted.reserved,
+      open_uploads = open_uploads + 1
+    from inserted where users.id = inserted.owner_id
+  ) select owner_id from inserted`)
 
 /**
  * The statements that only the import of existing files needs. While a row is `creating`, its
@@ -33,19 +43,8 @@ export function createImportRepo(db: Database) {
    * and what was there before is counted but not refused. False where the id is taken.
    */
   async function begin(upload: Upload): Promise<boolean> {
-    const { names, values } = insertValues(upload)
     return withRetry(async () => {
-      const inserted = await rows(
-        db,
-        sql`with inserted as (
-          insert into uploads (${names}) values (${values}) on conflict do nothing
-          returning owner_id, reserved
-        ), owner as (
-          update users set used_bytes = used_bytes + inserted.reserved,
-            open_uploads = open_uploads + 1
-          from inserted where users.id = inserted.owner_id
-        ) select owner_id from inserted`,
-      )
+      const inserted = await insertCharged(db, upload)
       // The answer to an earlier try may have been lost.
       return inserted.length > 0 || hasReached(upload, ['creating'])
     })

@@ -1,19 +1,29 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import { type Database, rows } from '../db/database.ts'
+import type { Database } from '../db/database.ts'
 import { isUniqueViolation, withRetry } from '../db/retry.ts'
 import { uploadSessions, uploads, users } from '../db/schema.ts'
+import { statement } from '../db/statement.ts'
 import { Fault } from '../errors.ts'
-import { insertValues } from './insert-values.ts'
+import { rowNames, rowValues } from './insert-values.ts'
 import type { HeldLock } from './lock.ts'
 import { inHands, requireHeld } from './lock-fence.ts'
 import type { SessionLimits, SessionRefusal } from './session-rules.ts'
 import { isOpenSession, liveStates } from './sessions.ts'
-import type { Upload } from './upload.ts'
+import { isOpen, openStates, type Upload } from './upload.ts'
 
 export type Refused = 'quota-exceeded' | 'too-many-uploads' | SessionRefusal
 
 /** What stood in the way can be gone when it is looked for: then the statement is run again. */
 const MAX_TRIES = 5
+
+/** Fields of the row to insert that stand elsewhere in the statement as well. */
+const inserted = {
+  id: sql.placeholder('id'),
+  ownerId: sql.placeholder('ownerId'),
+  sessionToken: sql.placeholder('sessionToken'),
+  reserved: sql.placeholder('reserved'),
+  createdAt: sql.placeholder('createdAt'),
+}
 
 /**
  * The statements on uploads that belong to a session. Its counters move in the statement that moves
@@ -30,8 +40,10 @@ export function createSessionFilesRepo(
   /** Reserves room in the session and of the owner's quota and inserts the row, or says why not. */
   async function insertIntoSession(upload: Upload, tries = 1): Promise<'inserted' | Refused> {
     try {
-      const inserted = await withRetry(() => rows(db, insertion(upload)))
-      if (inserted.length > 0) return 'inserted'
+      const run = upload.ownerId === null ? insertion.free : insertion.charged
+      const livesUntil = expiryAfter(upload.createdAt)
+      const done = await withRetry(() => run(db, { ...upload, livesUntil }))
+      if (done.length > 0) return 'inserted'
     } catch (error) {
       if (!isUniqueViolation(error)) throw error
       if (await isTaken(upload)) return 'name-taken'
@@ -46,19 +58,19 @@ export function createSessionFilesRepo(
     return insertIntoSession(upload, tries + 1)
   }
 
-  function insertion(upload: Upload) {
-    const { id, ownerId, sessionToken, reserved, createdAt } = upload
-    const { names, values } = insertValues(upload)
-    // An upload of nobody charges nobody.
-    const owner =
-      ownerId === null
-        ? sql`select token from session`
-        : sql`update users set used_bytes = used_bytes + ${reserved}::bigint,
+  /** An upload of nobody charges nobody. */
+  const insertion = { charged: insertionOf(true), free: insertionOf(false) }
+
+  function insertionOf(charged: boolean) {
+    const { id, ownerId, sessionToken, reserved, createdAt } = inserted
+    const owner = charged
+      ? sql`update users set used_bytes = used_bytes + ${reserved}::bigint,
             open_uploads = open_uploads + 1 from session
           where users.id = ${ownerId} and open_uploads < ${quota.maxOpenUploads}
             and used_bytes + ${reserved}::bigint <= ${maxBytes}::bigint
           returning token`
-    return sql`with session as (
+      : sql`select token from session`
+    return statement(sql`with session as (
         select token from upload_sessions
         where token = ${sessionToken} and user_id is not distinct from ${ownerId}::int
           and status in ('created', 'uploading') and expires_at > ${createdAt}::timestamptz
@@ -72,9 +84,9 @@ export function createSessionFilesRepo(
         update upload_sessions set file_count = file_count + 1,
           total_size = total_size + ${reserved}::bigint, status = 'uploading',
           updated_at = ${createdAt}::timestamptz,
-          expires_at = greatest(expires_at, ${expiryAfter(createdAt)}::timestamptz)
+          expires_at = greatest(expires_at, ${sql.placeholder('livesUntil')}::timestamptz)
         from owner where upload_sessions.token = owner.token returning upload_sessions.token
-      ) insert into uploads (${names}) select ${values} from counted returning id`
+      ) insert into uploads (${rowNames}) select ${rowValues} from counted returning id`)
   }
 
   async function isTaken({ sessionToken, filename }: Upload): Promise<boolean> {
@@ -117,8 +129,10 @@ export function createSessionFilesRepo(
     const [found] = await db.select().from(uploads).where(eq(uploads.id, upload.id))
     requireHeld(found, lock)
     if (found?.reserved === reserved) return 'changed'
-    if (found?.state !== 'receiving') return 'ended'
-    const why = await refusedBySession(found, reserved - upload.reserved)
+    if (!found || !isOpen(found.state)) return 'ended'
+    // It is one of the session's files already.
+    const counted = { ...found, state: 'receiving' as const }
+    const why = await refusedBySession(counted, reserved - upload.reserved)
     return why === 'total-exceeded' ? why : 'quota-exceeded'
   }
 
@@ -144,7 +158,7 @@ export function createSessionFilesRepo(
         .where(
           and(
             eq(uploads.id, upload.id),
-            eq(uploads.state, 'receiving'),
+            inArray(uploads.state, [...openStates]),
             // A second run after a lost answer must not charge twice.
             eq(uploads.reserved, upload.reserved),
             inHands(lock),

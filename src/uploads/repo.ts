@@ -3,20 +3,14 @@ import { type Database, rows } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
 import { uploads, users } from '../db/schema.ts'
 import type { Reason } from '../errors.ts'
-import { insertValues } from './insert-values.ts'
 import type { HeldLock } from './lock.ts'
 import { inHands, requireHeld } from './lock-fence.ts'
+import { changeOf } from './repo-change.ts'
+import { createInsert, type Quota } from './repo-insert.ts'
 import { createPartsRepo } from './repo-parts.ts'
 import { createSessionFilesRepo, type Refused } from './repo-sessions.ts'
 import type { SessionLimits } from './session-rules.ts'
-import { IMPORT_DOOR, type Upload, type UploadState } from './upload.ts'
-
-export interface Quota {
-  /** USER_MAX_BYTES; null for no limit. */
-  maxBytes: number | null
-  /** USER_MAX_OPEN_UPLOADS. */
-  maxOpenUploads: number
-}
+import { IMPORT_DOOR, isOpen, openStates, type Upload, type UploadState } from './upload.ts'
 
 /**
  * The statements on `uploads`. Every change of state is one UPDATE from the states it expects, and
@@ -25,6 +19,12 @@ export interface Quota {
 export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionLimits) {
   const maxBytes = quota.maxBytes ?? Number.MAX_SAFE_INTEGER
   const inSessions = createSessionFilesRepo(db, quota, sessions)
+  const insertCharged = createInsert(db, quota)
+  const byId = db
+    .select()
+    .from(uploads)
+    .where(eq(uploads.id, sql.placeholder('id')))
+    .prepare('upload')
 
   /** Reserves what the upload declares and inserts it, or says which limit is in the way. */
   async function insert(upload: Upload): Promise<'inserted' | Refused> {
@@ -33,31 +33,11 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
       await withRetry(() => db.insert(uploads).values(upload).onConflictDoNothing())
       return 'inserted'
     }
-    const { names, values } = insertValues(upload)
-    const inserted = await withRetry(() =>
-      rows(
-        db,
-        sql`with owner as (
-          update users set used_bytes = used_bytes + ${upload.reserved}::bigint,
-            open_uploads = open_uploads + 1
-          where id = ${upload.ownerId} and open_uploads < ${quota.maxOpenUploads}
-            and used_bytes + ${upload.reserved}::bigint <= ${maxBytes}::bigint
-            and not exists (select from uploads where uploads.id = ${upload.id}::uuid)
-          returning id
-        ) insert into uploads (${names}) select ${values} from owner returning id`,
-      ),
-    )
-    if (inserted.length > 0) return 'inserted'
-    if (await get(upload.id)) return 'inserted' // the answer to an earlier try was lost
-    const [counters] = await db
-      .select({ open: users.openUploads })
-      .from(users)
-      .where(eq(users.id, upload.ownerId))
-    return counters && counters.open >= quota.maxOpenUploads ? 'too-many-uploads' : 'quota-exceeded'
+    return insertCharged({ ...upload, ownerId: upload.ownerId })
   }
 
   async function get(id: string): Promise<Upload | undefined> {
-    const [found] = await withRetry(() => db.select().from(uploads).where(eq(uploads.id, id)))
+    const [found] = await withRetry(() => byId.execute({ id }))
     return found
   }
 
@@ -100,13 +80,10 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
     lock?: HeldLock,
   ): Promise<boolean> {
     let runs = 0
+    const update = changeOf(id, from, set, lock)
     const changed = await withRetry((run) => {
       runs = run
-      return db
-        .update(uploads)
-        .set(set)
-        .where(and(eq(uploads.id, id), inArray(uploads.state, [...from]), inHands(lock)))
-        .returning({ id: uploads.id })
+      return update.run(db, update.values)
     })
     if (changed.length > 0) return true
     if (runs === 1 && lock?.epoch == null) return false
@@ -130,9 +107,7 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
     if (upload.sessionToken !== null && more > 0)
       return inSessions.growInSession(upload, reserved, set, lock)
     if (upload.ownerId === null || more <= 0)
-      return (await change(upload.id, ['receiving'], { ...set, reserved }, lock))
-        ? 'changed'
-        : 'ended'
+      return (await change(upload.id, openStates, { ...set, reserved }, lock)) ? 'changed' : 'ended'
     const target = db.$with('target').as(
       db
         .select({ id: uploads.id, ownerId: uploads.ownerId })
@@ -140,7 +115,7 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
         .where(
           and(
             eq(uploads.id, upload.id),
-            eq(uploads.state, 'receiving'),
+            inArray(uploads.state, [...openStates]),
             // A second run after a lost answer must not charge twice.
             eq(uploads.reserved, upload.reserved),
             inHands(lock),
@@ -169,7 +144,7 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
     const found = await get(upload.id)
     requireHeld(found, lock)
     if (found?.reserved === reserved) return 'changed'
-    return found?.state === 'receiving' ? 'quota-exceeded' : 'ended'
+    return found && isOpen(found.state) ? 'quota-exceeded' : 'ended'
   }
 
   /** Ends uploads for good and gives their quota back. Answers those that were in `from`. */
@@ -253,7 +228,8 @@ export function createUploadsRepo(db: Database, quota: Quota, sessions: SessionL
 type Ending =
   | { id: string; lock?: HeldLock }
   | { expiredBy: string }
-  | { createdBefore: string }
+  /** Those that stand at their creation: without a body by now, or with one that nobody records. */
+  | { createdBefore: string; silentBefore: string }
   /** Those of a door whose body nobody can resume, and that nobody sends any more. */
   | { door: string; silentSince: string }
   | { inExpiredSessions: true }
@@ -266,7 +242,10 @@ function selectionOf(which: Ending): SQL {
       : sql`id = ${which.id}::uuid and lock_epoch = ${epoch}::bigint`
   }
   if ('expiredBy' in which) return sql`expires_at < ${which.expiredBy}::timestamptz`
-  if ('createdBefore' in which) return sql`created_at < ${which.createdBefore}::timestamptz`
+  if ('createdBefore' in which)
+    return sql`(created_at < ${which.createdBefore}::timestamptz and (lock_epoch = 0
+      or (created_at < ${which.silentBefore}::timestamptz and not exists (
+        select from servers where servers.id = lock_owner and leased_until > now()))))`
   if ('silentSince' in which)
     return sql`door = ${which.door} and updated_at <= ${which.silentSince}::timestamptz`
   return sql`session_token in (select token from upload_sessions where status = 'expired')`

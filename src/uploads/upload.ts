@@ -79,7 +79,9 @@ export function hasAllBytes({ state, autoFinish, offset, size, recipe }: Upload)
   return state === 'receiving' && autoFinish && offset === size && recipe === null
 }
 
-/** Takes bytes. */
+/** Takes bytes. Those of an upload that is still `creating` come in the request that creates it. */
+export const openStates = ['creating', 'receiving'] as const
+
 export function isOpen(state: UploadState): state is 'creating' | 'receiving' {
   return state === 'creating' || state === 'receiving'
 }

@@ -80,6 +80,11 @@ export interface Uploads<P> {
   /** Inserts the row with its quota and makes the empty object. An upload of 0 bytes is finished. */
   create(actor: Actor, input: NewUpload): Promise<Progress<P>>
   /**
+   * As `create`, where the first bytes come in the same request: with the lock, in fewer statements.
+   * Until they are recorded no other request finds the upload. The caller releases the lock.
+   */
+  createHeld(actor: Actor, input: NewUpload): Promise<Progress<P> & { lock: HeldLock }>
+  /**
    * Creates an upload whose bytes are those of its parts. It is published now, or with the last
    * byte of the last part. `not-found` for an unknown or foreign part, `upload-ended` for one that
    * has ended, `bad-request` for an upload that is no part.

@@ -17,6 +17,8 @@ export interface PostgresProxy {
   url: string
   /** Breaks the connection of the n-th statement from now on. Tells whether it came to that. */
   breakNth(n: number, where: Break): () => boolean
+  /** Statements so far. */
+  statements(): number
   /** The database can be reached again. */
   mend(): void
   close(): Promise<void>
@@ -35,6 +37,7 @@ interface Arming {
 export async function startPostgresProxy(databaseUrl: string): Promise<PostgresProxy> {
   const target = new URL(databaseUrl)
   let arming: Arming | undefined
+  let statements = 0
   const sockets = new Set<Socket>()
 
   let reachable = true
@@ -66,6 +69,7 @@ export async function startPostgresProxy(databaseUrl: string): Promise<PostgresP
     let breaking: Arming | undefined
     const fromClient = splitter(true, (type, message) => {
       if (client.destroyed) return
+      if (type === 'E' || type === 'Q') statements++
       if ((type === 'E' || type === 'Q') && arming && !arming.broken && --arming.left === 0) {
         breaking = arming
         arming.broken = true
@@ -100,6 +104,7 @@ export async function startPostgresProxy(databaseUrl: string): Promise<PostgresP
       arming = armed
       return () => armed.broken
     },
+    statements: () => statements,
     mend() {
       reachable = true
     },

@@ -84,9 +84,11 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     const landfall = await compose(config, {
       log,
       database,
-      ...replaced,
-      ...strictStorage(replaced),
-      ...(mirror && mirroring(replaced, mirror, mirrors)),
+      ...plainStorage({
+        ...replaced,
+        ...strictStorage(replaced),
+        ...(mirror && mirroring(replaced, mirror, mirrors)),
+      }),
     })
     servers.push({ ...(await landfall.listen()), landfall })
   }
@@ -119,6 +121,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       if (differences.length > 0) throw new Error(`the store differs: ${differences.join('; ')}`)
     },
   }
+}
+
+/** What a test puts around the storage has one way to make an object, and one to open it. */
+function plainStorage({ wrapStorage, ...replaced }: Replacements): Replacements {
+  if (wrapStorage === undefined) return replaced
+  return { ...replaced, wrapStorage: ({ createOpen, ...opened }) => wrapStorage(opened) }
 }
 
 /** With a folder beside the store in which the same happens. */

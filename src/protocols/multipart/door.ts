@@ -9,7 +9,7 @@ import { printable } from './filename.ts'
 import { type FormFile, MAX_OVERHEAD_BYTES, parseForm } from './parse.ts'
 
 export interface MultipartDeps {
-  uploads: Pick<Uploads<unknown>, 'create' | 'lock' | 'append' | 'finish' | 'terminate'>
+  uploads: Pick<Uploads<unknown>, 'createHeld' | 'append' | 'finish' | 'terminate'>
   /** Largest file in bytes; null for no limit. */
   maxSize: number | null
   /** Milliseconds without a byte after which a body counts as dead. */
@@ -108,8 +108,9 @@ async function takeFile({ uploads }: MultipartDeps, form: Form, file: FormFile):
   form.filename = filename
   const { declaredType, body } = file
   const input = { door: 'multipart', size: null, filename, declaredType }
-  form.upload = (await uploads.create(form.actor, input)).upload
-  form.lock = await uploads.lock(form.upload.id)
+  const { lock, upload } = await uploads.createHeld(form.actor, input)
+  form.lock = lock
+  form.upload = upload
   form.upload = (
     await uploads.append(form.lock, form.upload, { offset: 0, body, last: true })
   ).upload

@@ -145,7 +145,8 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
   function begin(c: Context<Env>, id: string): Exchange<P> {
     const gone = new AbortController()
     const { outgoing, incoming } = c.env
-    outgoing.once('close', () => gone.abort())
+    // Nothing is left to stop once the answer is sent.
+    outgoing.once('close', () => outgoing.writableFinished || gone.abort())
     return {
       actor: c.var.actor,
       id,

@@ -34,14 +34,13 @@ export class CoreStore<P> extends DataStore {
   override async create(file: EngineUpload): Promise<EngineUpload> {
     const exchange = this.#exchanges.current()
     if (exchange.creation === undefined) throw new Error('a creation without its headers')
-    const { size, facts, purpose } = exchange.creation
-    exchange.progress = await this.#uploads.create(exchange.actor, {
-      ...facts,
-      size,
-      purpose,
-      door: 'tus',
-      id: exchange.id,
-    })
+    const { size, facts, purpose, body } = exchange.creation
+    const upload = { ...facts, size, purpose, door: 'tus', id: exchange.id }
+    if (body === null) exchange.progress = await this.#uploads.create(exchange.actor, upload)
+    else {
+      const { lock, ...progress } = await this.#uploads.createHeld(exchange.actor, upload)
+      Object.assign(exchange, { lock, progress })
+    }
     return file
   }
 

@@ -7,7 +7,9 @@ import type { Upload } from '../../../src/uploads/upload.ts'
 const id = '00000000-0000-4000-8000-000000000000'
 const lock: HeldLock = {
   id,
+  owner: null,
   epoch: null,
+  givenBack() {},
   asked: new AbortController().signal,
   isOurs: () => true,
   release() {},

@@ -8,17 +8,20 @@ import type { OpenDatabase } from './db/database.ts'
 import type { Events } from './events/events.ts'
 import { accountRoutes } from './http/accounts.ts'
 import { authenticate, requirePermission } from './http/authenticate.ts'
+import { type DocsDeps, docsRoutes } from './http/docs.ts'
 import { eventsRoutes } from './http/events.ts'
 import { healthRoutes } from './http/health.ts'
 import { mediaPath, mediaRoutes } from './http/media.ts'
 import { mediaBytesRoutes, sendFile } from './http/media-bytes.ts'
 import { sendPart } from './http/part-bytes.ts'
+import { webRoutes } from './http/web.ts'
 import { webhooksRoutes } from './http/webhooks.ts'
+import type { MediaAccess } from './media/access.ts'
 import type { Inspector } from './media/inspect.ts'
 import { createLocalFiles } from './media/local-files.ts'
 import type { Manifests } from './media/manifests.ts'
 import type { MediaFile } from './media/promote.ts'
-import { mediaUrl, toRecord } from './media/record.ts'
+import { toRecord } from './media/record.ts'
 import { createMediaRepo, type MediaRepo } from './media/repo.ts'
 import type { Delivery } from './media/serve.ts'
 import { createSubmission } from './media/session-files.ts'
@@ -38,6 +41,7 @@ import { createUploads } from './uploads/create-uploads.ts'
 import { largestSessionFile } from './uploads/session-rules.ts'
 import { createSessions } from './uploads/sessions.ts'
 import type { Uploads } from './uploads/uploads.ts'
+import { readVersion } from './version.ts'
 import { clientNetwork } from './wire/client-address.ts'
 
 export interface DoorDeps {
@@ -54,11 +58,15 @@ export interface DoorDeps {
   /** Where every record has a manifest beside its bytes. */
   manifests: Manifests | undefined
   events: Events
+  access: MediaAccess
+  /** Where the pages are that the build makes. */
+  assets: string
 }
 
 /** Every door with where it stands, in the order in which they are asked. */
 export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Hono<Env>])[] {
-  const { config, core, database, log, tokens, originOfRequest } = deps
+  const { config, core, database, log, tokens, originOfRequest, access } = deps
+  const { urlOf } = access
   const { storage, now, newId } = core
   const uploads = createUploads(core)
   const repo = createMediaRepo(database.db)
@@ -84,7 +92,7 @@ export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Ho
     maxSize: config.uploadMaxSize,
     newId,
     originOf: originOfRequest,
-    linkOf: (file, origin) => ({ id: file.id, url: mediaUrl(file, origin) }),
+    linkOf: (file, origin) => ({ id: file.id, url: urlOf(file, origin) }),
     serve: (c, file, headers) => sendFile(c, delivery, file, { headers, cache: 'revalidate' }),
     servePart: (c, part, headers) => sendPart(c, delivery, part, headers),
   })
@@ -100,10 +108,10 @@ export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Ho
     newId,
     now,
     originOf: originOfRequest,
-    linkOf: (file, origin) => ({ id: file.id, url: mediaUrl(file, origin) }),
+    linkOf: (file, origin) => ({ id: file.id, url: urlOf(file, origin) }),
     async resultOf(file, origin) {
       const row = await repo.find(file.id)
-      return row && { location: `${mediaPath}/${row.id}`, record: toRecord(row, origin) }
+      return row && { location: `${mediaPath}/${row.id}`, record: toRecord(row, origin, urlOf) }
     },
   })
   const media = mediaRoutes({
@@ -119,6 +127,7 @@ export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Ho
     thumbnails,
     update: createUpdate({ repo, uploads, manifests: deps.manifests }),
     delivery,
+    access,
     origin: originOfRequest,
     now,
   })
@@ -128,10 +137,15 @@ export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Ho
     [mediaPath, media],
     [config.chunkedPath, chunkedRoutes(chunkedDeps(deps, { uploads, identify, repo }))],
     ['/upload-session', sessionRoutes(sessionDeps(deps, { uploads, identify, repo, delivery }))],
-    ['/media', mediaBytesRoutes({ repo, delivery })],
-    ['/api/events', eventsRoutes({ feed: deps.events.feed, tokens, originOf: originOfRequest })],
+    ['/media', mediaBytesRoutes({ repo, delivery, access, tokens, now })],
+    [
+      '/api/events',
+      eventsRoutes({ feed: deps.events.feed, tokens, originOf: originOfRequest, urlOf }),
+    ],
     ['/api/webhooks', webhooksRoutes({ events: deps.events, tokens, originOf: originOfRequest })],
     ['/', healthRoutes({ parts: { database, storage }, metrics: deps.metrics })],
+    ['/', docsRoutes(docsDeps(deps))],
+    ['/', webRoutes({ folder: path.join(deps.assets, 'web'), mediaOrigins: mediaOrigins(config) })],
     [
       '/',
       accountRoutes({
@@ -143,8 +157,32 @@ export function createDoors(deps: DoorDeps): (readonly [path: string, routes: Ho
   ]
 }
 
+/** Where the page finds bytes beside at its own server. */
+function mediaOrigins({ publicUrl, serveWith }: Config): string[] {
+  const urls = [publicUrl, serveWith.by === 'redirect' ? serveWith.mediaUrl : undefined]
+  return urls.flatMap((url) => (url && URL.canParse(url) ? [new URL(url).origin] : []))
+}
+
+function docsDeps({ config, assets, originOfRequest }: DoorDeps): DocsDeps {
+  return {
+    folder: path.join(assets, 'docs'),
+    originOf: originOfRequest,
+    api: {
+      version: readVersion(),
+      chunked: {
+        path: config.chunkedPath,
+        fieldName: config.chunkedFieldName,
+        checksum: config.chunkedChecksum,
+      },
+      resumableHttp: config.resumableHttp,
+      mediaAccess: config.mediaAccess,
+      sessionsReadonly: config.sessions.readonly,
+    },
+  }
+}
+
 function chunkedDeps(
-  { config, core, log, originOfRequest }: DoorDeps,
+  { config, core, log, originOfRequest, access }: DoorDeps,
   parts: { uploads: Uploads<MediaFile>; identify: MiddlewareHandler<Env>; repo: MediaRepo },
 ): ChunkedDeps<MediaFile> {
   const limits = [config.chunkedMaxBytes, config.uploadMaxSize].filter((limit) => limit !== null)
@@ -164,7 +202,7 @@ function chunkedDeps(
     authenticate: parts.identify,
     permitted: requirePermission({ action: 'upload:create' }, config.allowAnonymousUploads),
     filesOf: parts.repo.byUploads,
-    urlOf: mediaUrl,
+    urlOf: access.urlOf,
     originOf: originOfRequest,
     idleMs: config.uploadIdleTimeoutMs,
     now: core.now,
@@ -174,7 +212,7 @@ function chunkedDeps(
 }
 
 function sessionDeps(
-  { config, core, database, log, originOfRequest, newMediaKey, manifests }: DoorDeps,
+  { config, core, database, log, originOfRequest, newMediaKey, manifests, access }: DoorDeps,
   parts: {
     uploads: Uploads<MediaFile>
     identify: MiddlewareHandler<Env>
@@ -208,7 +246,7 @@ function sessionDeps(
     log,
     originOf: originOfRequest,
     mediaOf: parts.repo.byUpload,
-    mediaUrlOf: mediaUrl,
+    mediaUrlOf: access.urlOf,
     serve: (c, file) => sendFile(c, parts.delivery, file, { cache: 'revalidate' }),
   }
 }

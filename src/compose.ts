@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { inArray } from 'drizzle-orm'
 import type { Context } from 'hono'
 import { ensureAdmin } from './auth/ensure-admin.ts'
@@ -16,10 +17,12 @@ import { createOutbox } from './events/outbox.ts'
 import { createApp } from './http/app.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { requestLog } from './http/request-log.ts'
+import { createCounting } from './media/counting.ts'
 import { createInspector } from './media/inspect.ts'
 import { bytesOf } from './media/local-files.ts'
 import { manifestKey } from './media/manifest.ts'
 import { createManifests } from './media/manifests.ts'
+import { openMediaAccess } from './media/open-access.ts'
 import { createPromotion, type MediaFile } from './media/promote.ts'
 import { publishAnnounced } from './media/publish-announced.ts'
 import { type RebuildOptions, type Rebuilt, rebuild } from './media/rebuild.ts'
@@ -55,6 +58,8 @@ export interface Replacements {
   wrapStorage?: (storage: Storage) => Storage
   /** Where several processes answer as one (WORKERS): the figures of all of them. */
   renderMetrics?: () => Promise<RenderedMetrics>
+  /** Where the pages are that the build makes. */
+  assets?: string
 }
 
 export interface Landfall {
@@ -73,6 +78,8 @@ export interface Landfall {
 }
 
 const SWEEP_EVERY_MS = 60_000
+/** `npm run build` puts them there, beside the code when that is compiled. */
+const ASSETS = fileURLToPath(new URL('../dist', import.meta.url))
 /** The ends of an upload that write an event. */
 const ANNOUNCED: ReadonlySet<string> = new Set(['published', 'rejected', 'terminated'])
 const EMBEDDED =
@@ -87,10 +94,17 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
     createLog({ level: config.logLevel, format: config.logFormat, pid: config.workers > 1 })
   const database = replaced.database ?? (await openDatabase(config))
   const { db } = database
-  const opened = await openStorage(config, db).catch(async (error: unknown) => {
+  const letGo = async (error: unknown) => {
     await database.close()
     throw error
-  })
+  }
+  const access = await openMediaAccess({
+    mode: config.mediaAccess,
+    secrets: config.mediaSecrets,
+    linkExpiresMs: config.mediaLinkExpiresMs,
+    ...{ db, now },
+  }).catch(letGo)
+  const opened = await openStorage(config, db).catch(letGo)
   const storage = replaced.wrapStorage?.(opened.storage) ?? opened.storage
   const boot = await readBoot(config.dataDir)
   const outbox = createOutbox(db)
@@ -104,6 +118,7 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
     outbox,
     webhook: config.webhook,
     origin: config.publicUrl ?? '',
+    urlOf: access.urlOf,
     now,
     newId: () => randomUUID(),
     log,
@@ -188,6 +203,7 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
     everyMs: SWEEP_EVERY_MS,
     onError: (err) => log.error({ err }, 'the sweep did not get through; it comes again'),
   })
+  const counting = createCounting(database, { isFirst: locks.isFirst, log })
   let listening: Listening | undefined
   const originOfRequest = (c: Context<Env>) =>
     originOf({
@@ -214,6 +230,8 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
       newMediaKey,
       manifests,
       events,
+      access,
+      assets: replaced.assets ?? ASSETS,
     }),
   })
 
@@ -228,6 +246,7 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
       // After the port is ours: a key that was made and not shown would be lost for ever.
       const { printedKey } = await ensureAdmin({ db, now }, { adminToken: config.adminToken })
       sweeping.start()
+      counting.start()
       inspector.warm()
       events.start()
       return { url: listening.url, adminKey: printedKey }
@@ -240,7 +259,12 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
       stopping.abort()
       // The rest of SHUTDOWN_TIMEOUT is for letting go.
       const endingMs = config.shutdownTimeoutMs * 0.8
-      await Promise.all([listening?.close(endingMs), events.stop(endingMs), sweeping.stop()])
+      await Promise.all([
+        listening?.close(endingMs),
+        events.stop(endingMs),
+        sweeping.stop(),
+        counting.stop(),
+      ])
       await tokens.settled()
       await inspector.close()
       await digester.close()

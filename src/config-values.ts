@@ -48,14 +48,10 @@ export const yesNo: Kind<boolean> = {
   },
 }
 
-/** One of a few words. `later` are those that the contract names and this version does not do. */
-export function oneOf<const T extends string>(
-  values: readonly T[],
-  later: readonly string[] = [],
-): Kind<T> {
-  const pending = later.length === 0 ? '' : ` (${later.join(', ')}: not supported yet)`
+/** One of a few words. */
+export function oneOf<const T extends string>(values: readonly T[]): Kind<T> {
   return {
-    allowed: `${values.join(' or ')}${pending}`,
+    allowed: values.join(' or '),
     parse: (text) => values.find((value) => value === text) ?? null,
   }
 }
@@ -116,6 +112,27 @@ export const webhookSecrets: Kind<readonly Buffer[]> = {
   allowed: 'whsec_ and 24 to 64 bytes in base64; two of them with a space between, to change it',
   secret: true,
   parse: parseSecrets,
+}
+
+/** Longer than it takes: what is typed by hand has less chance in it than its length says. */
+const MIN_SECRET_BYTES = 32
+const MAX_MEDIA_SECRETS = 10
+
+/** The first one signs; the others were before it, and what they have signed is still good. */
+export const mediaSecrets: Kind<readonly [Buffer, ...Buffer[]]> = {
+  allowed:
+    'a random text of 32 bytes or more without spaces; older ones may follow it, with spaces between',
+  secret: true,
+  parse(text) {
+    const [first, ...older] = text
+      .trim()
+      .split(/\s+/)
+      .map((word) => Buffer.from(word))
+    if (first === undefined || older.length >= MAX_MEDIA_SECRETS) return null
+    return [first, ...older].every(({ length }) => length >= MIN_SECRET_BYTES)
+      ? [first, ...older]
+      : null
+  },
 }
 
 /** A path of a proxy, with a slash at both ends. */

@@ -49,7 +49,16 @@ export const defaults = {
     'comma list of types (`image`), MIME types (`video/mp4`) or extensions (`.docx`)',
   ],
   MAX_IMAGE_PIXELS: ['268402689', 'larger images are refused'],
-  MEDIA_ACCESS: ['public', '`public`: the unguessable URL of a file is enough to read it'],
+  MEDIA_ACCESS: [
+    'public',
+    'who may read a file: `public`: whoever knows its URL; `signed`: URLs carry a signature and end; `private`: the token of its owner, staff or an admin; see [docs/media-access.md](docs/media-access.md)',
+  ],
+  MEDIA_SECRET: [
+    'from the database',
+    'signs media URLs: 32 random bytes or more; older ones after it, with spaces between, are still accepted',
+  ],
+  MEDIA_SECRET_FILE: ['none', 'a file that holds `MEDIA_SECRET`'],
+  MEDIA_LINK_EXPIRES: ['1h', 'signed media URLs end after this long, at the latest'],
   MEDIA_DIGEST: ['none', '`sha256`: every record gets the digest of its file'],
   MEDIA_MANIFESTS: [
     'from DATABASE_URL',
@@ -139,11 +148,15 @@ export const variables: readonly Variable[] = Object.entries(defaults).map(
   ([name, [byDefault, meaning]]) => ({ name, default: byDefault, meaning }),
 )
 
+/** As Markdown: code, where it is a value. */
+export function shownDefault(byDefault: string): string {
+  return /^(?:none|all|embedded|from .*)$/.test(byDefault) ? byDefault : `\`${byDefault}\``
+}
+
 /** All of them, as a Markdown table: the one of README.md, checked by a test. */
 export function configurationTable(): string {
   const rows = variables.map(({ name, default: byDefault, meaning }) => {
-    const shown = /^(?:none|all|embedded|from .*)$/.test(byDefault) ? byDefault : `\`${byDefault}\``
-    return `| \`${name}\` | ${shown} | ${meaning} |`
+    return `| \`${name}\` | ${shownDefault(byDefault)} | ${meaning} |`
   })
   return ['| variable | default | meaning |', '| --- | --- | --- |', ...rows].join('\n')
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { type MediaSettings, mediaOf } from './config-media.ts'
 import { problemsOfNames } from './config-names.ts'
 import { type S3Settings, s3Of } from './config-s3.ts'
 import * as kinds from './config-values.ts'
@@ -7,12 +8,11 @@ import { defaults, type VariableName } from './config-variables.ts'
 import { webhookOf } from './config-webhook.ts'
 import type { Webhook } from './events/deliver.ts'
 import type { AcceptedFormats } from './media/accept.ts'
-import type { ServeWith } from './media/hand-over.ts'
 import { type LogFormat, type LogLevel, logFormats, logLevels } from './telemetry/log.ts'
 import type { SessionLimits } from './uploads/session-rules.ts'
 
 /** Every setting, checked. Frozen; sizes in bytes, times in milliseconds. */
-export interface Config {
+export interface Config extends MediaSettings {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
@@ -38,12 +38,10 @@ export interface Config {
   /** Null: every file is accepted. */
   readonly acceptedFileFormats: AcceptedFormats | null
   readonly maxImagePixels: number
-  readonly mediaAccess: 'public'
   /** Null: records have no digest. */
   readonly mediaDigest: 'sha256' | null
   /** Null: with the embedded database. */
   readonly mediaManifests: boolean | null
-  readonly serveWith: ServeWith
   /** Null: files are not scanned. */
   readonly clamav: { readonly host: string; readonly port: number } | null
   /** Without a slash at the end. */
@@ -96,6 +94,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export interface Surroundings {
   /** Whether the log goes to a terminal, where `pretty` is the default. Default false. */
   terminal?: boolean
+  /** Hears of every variable that is looked at, with what is allowed for it. */
+  onRead?: (name: VariableName, kind: kinds.Kind<unknown>) => void
 }
 
 /**
@@ -103,9 +103,10 @@ export interface Surroundings {
  *
  * @throws ConfigError with all problems at once; a secret is never repeated in it.
  */
-export function readConfig(env: Environment, { terminal = false }: Surroundings = {}): Config {
+export function readConfig(env: Environment, surroundings: Surroundings = {}): Config {
+  const { terminal = false, onRead } = surroundings
   const problems = [...problemsOfNames(env)]
-  const reader = readerOf(env, problems)
+  const reader = readerOf(env, problems, onRead)
   const { given, read } = reader
   const uploadExpiresAfterMs = read('UPLOAD_EXPIRES_AFTER', kinds.duration('1s', '3650d'))
   const storage = read('STORAGE', kinds.oneOf(['disk', 's3']))
@@ -129,10 +130,9 @@ export function readConfig(env: Environment, { terminal = false }: Surroundings 
     userMaxCreationsPerMinute: given('USER_MAX_CREATIONS', kinds.integer(1, 1_000_000)) ?? null,
     acceptedFileFormats: given('ACCEPTED_FILE_FORMATS', kinds.acceptedFormats) ?? null,
     maxImagePixels: read('MAX_IMAGE_PIXELS', kinds.integer(1, Number.MAX_SAFE_INTEGER)),
-    mediaAccess: read('MEDIA_ACCESS', kinds.oneOf(['public'], ['signed', 'private'])),
+    ...mediaOf(reader),
     mediaDigest: none(read('MEDIA_DIGEST', kinds.oneOf(['none', 'sha256']))),
     mediaManifests: given('MEDIA_MANIFESTS', kinds.yesNo) ?? null,
-    serveWith: serveWithOf(reader),
     clamav: clamavOf(reader),
     chunkedPath: read('CHUNKED_PATH', kinds.doorPath),
     chunkedStoragePath: read('CHUNKED_STORAGE_PATH', kinds.folderPattern),
@@ -165,8 +165,9 @@ export function readConfig(env: Environment, { terminal = false }: Surroundings 
 }
 
 /** Reads settings one by one and notes in `problems` what is wrong with them. */
-function readerOf(env: Environment, problems: string[]) {
+function readerOf(env: Environment, problems: string[], onRead: Surroundings['onRead']) {
   function given<T>(name: VariableName, kind: kinds.Kind<T>): T | undefined {
+    onRead?.(name, kind)
     const text = textOf(env, name, problems)
     if (text === undefined) return undefined
     const value = kind.parse(text)
@@ -188,18 +189,6 @@ function readerOf(env: Environment, problems: string[]) {
 type Reader = ReturnType<typeof readerOf>
 
 const none = <T extends string>(value: T | 'none'): T | null => (value === 'none' ? null : value)
-
-function serveWithOf({ given, read, problems }: Reader): ServeWith {
-  const by = read('SERVE_WITH', kinds.oneOf(['node', 'redirect', 'x-accel-redirect']))
-  const before = problems.length
-  const mediaUrl = given('MEDIA_URL', kinds.baseUrl)
-  const prefix = read('X_ACCEL_PREFIX', kinds.pathPrefix)
-  if (by === 'node') return { by }
-  if (by === 'x-accel-redirect') return { by, prefix }
-  if (mediaUrl === undefined && problems.length === before)
-    problems.push('MEDIA_URL: not set; SERVE_WITH=redirect sends clients there')
-  return { by, mediaUrl: mediaUrl ?? '' }
-}
 
 /** The embedded database belongs to one process. A URL that is wrong has been named already. */
 function requireSharedDatabase({ workers, databaseUrl }: Config, problems: string[]): void {

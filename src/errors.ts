@@ -20,6 +20,7 @@ export const reasons = {
   'method-not-allowed': [405, 'This method is not allowed here.'],
   'offset-mismatch': [409, 'The offset does not match the bytes stored so far.'],
   'upload-ended': [410, 'This upload has expired or was removed.'],
+  'link-ended': [410, 'This link has ended: ask for a new one.'],
   'precondition-failed': [412, 'A precondition of the request does not hold.'],
   'too-large': [413, 'The upload is larger than allowed.'],
   'quota-exceeded': [413, 'Your storage quota is used up: remove files or ask for more room.'],

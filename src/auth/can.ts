@@ -5,6 +5,7 @@ import type { Actor } from './actor.ts'
  * - `upload:access`: read, resume or terminate one upload; `shared` where a door lets every user
  *   reach every upload of its own.
  * - `session:use`: list, fill and submit an upload session; whoever may reach its files may not.
+ * - `media:read`: the bytes of a media file where MEDIA_ACCESS is private.
  * - `media:manage`: everything of the media API.
  * - `accounts:manage`: users and tokens.
  * - `webhooks:manage`: the log of webhooks, tests and repeats.
@@ -13,6 +14,7 @@ export type Permission =
   | { action: 'upload:create' }
   | { action: 'upload:access'; ownerId: number | null; shared?: boolean }
   | { action: 'session:use'; ownerId: number | null }
+  | { action: 'media:read'; ownerId: number | null }
   | { action: 'media:manage' }
   | { action: 'accounts:manage' }
   | { action: 'webhooks:manage' }
@@ -35,6 +37,9 @@ export function can(actor: Actor, permission: Permission, anonymousUploads: bool
     case 'session:use':
       if (actor.kind === 'anonymous') return permission.ownerId === null && anonymousUploads
       return actor.id === permission.ownerId
+    // What nobody owns is for those who manage all of it: "private" asks for a token.
+    case 'media:read':
+      return actor.kind === 'user' && (actor.role !== 'user' || actor.id === permission.ownerId)
     case 'media:manage':
       return actor.kind === 'user' && actor.role !== 'user'
     case 'accounts:manage':

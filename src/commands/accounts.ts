@@ -1,21 +1,18 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { roles } from '../auth/actor.ts'
-import { type Client, createClient } from './client.ts'
+import { type Role, roles } from '../auth/actor.ts'
+import type { User } from '../client/client.ts'
+import { connect } from './connect.ts'
 import type { CommandContext } from './context.ts'
 import { CommandFailure } from './exit.ts'
 import { type Output, table } from './output.ts'
 
-interface UserAnswer {
-  id: number
-  username: string
-  full_name: string
-  role: string
-  is_active: boolean
-  last_login: string | null
+/** `users …` and `tokens …`: accounts of a running server. */
+export function addAccountCommands(program: Command, context: CommandContext): void {
+  addUserCommands(program, context)
+  addTokenCommands(program, context)
 }
 
-/** `users …` and `tokens …`: accounts of a running server. */
-export function addAccountCommands(program: Command, { env, output }: CommandContext): void {
+function addUserCommands(program: Command, { env, output }: CommandContext): void {
   const users = program.command('users').description('Users of a running server.')
   users
     .command('add')
@@ -26,12 +23,12 @@ export function addAccountCommands(program: Command, { env, output }: CommandCon
     .option('--last-name <text>')
     .option('--json', 'print the user as JSON')
     .action(async (username: string, options) => {
-      const user = (await createClient(env).request('POST', '/api/users', {
+      const user = await connect(env).users.create({
         username,
-        role: options.role,
+        role: options.role as Role,
         first_name: options.firstName,
         last_name: options.lastName,
-      })) as UserAnswer
+      })
       output.note(`Made ${user.username} (id ${user.id}, ${user.role}).`)
       if (options.json) output.result(JSON.stringify(user))
     })
@@ -39,8 +36,14 @@ export function addAccountCommands(program: Command, { env, output }: CommandCon
     .command('list')
     .description('Print all users.')
     .option('--json', 'print them as a JSON array')
-    .action(async (options) => printUsers(await allUsers(createClient(env)), options, output))
+    .action(async (options) => {
+      const found: User[] = []
+      for await (const user of connect(env).users.each()) found.push(user)
+      printUsers(found, options, output)
+    })
+}
 
+function addTokenCommands(program: Command, { env, output }: CommandContext): void {
   const tokens = program.command('tokens').description('Tokens of a running server.')
   tokens
     .command('add')
@@ -50,13 +53,14 @@ export function addAccountCommands(program: Command, { env, output }: CommandCon
     .option('--expires-at <time>', 'when it ends, such as 2030-01-31T12:00:00Z')
     .option('--json', 'print the token and all about it as JSON')
     .action(async (username: string, options) => {
-      const client = createClient(env)
-      const user = (await allUsers(client)).find((one) => one.username === username)
-      if (user === undefined) throw new CommandFailure(`There is no user ${username}.`)
-      const token = (await client.request('POST', `/api/users/${user.id}/tokens`, {
+      const client = connect(env)
+      let id: number | undefined
+      for await (const user of client.users.each()) if (user.username === username) id = user.id
+      if (id === undefined) throw new CommandFailure(`There is no user ${username}.`)
+      const token = await client.tokens.create(id, {
         name: options.label,
         expires_at: options.expiresAt,
-      })) as { id: number; key: string }
+      })
       output.note(`Token ${token.id} of ${username}. It is not shown again.`)
       output.result(options.json ? JSON.stringify(token) : token.key)
     })
@@ -65,7 +69,7 @@ export function addAccountCommands(program: Command, { env, output }: CommandCon
     .description('End a token from now on.')
     .argument('<id>', 'the id of the token', parseId)
     .action(async (id: number) => {
-      await createClient(env).request('DELETE', `/api/tokens/${id}`)
+      await connect(env).tokens.revoke(id)
       output.note(`Token ${id} is revoked.`)
     })
 }
@@ -75,18 +79,7 @@ function parseId(text: string): number {
   return Number(text)
 }
 
-/** By offset rather than by the `next` links, which may name a public host. */
-async function allUsers(client: Client): Promise<UserAnswer[]> {
-  const found: UserAnswer[] = []
-  for (;;) {
-    const path = `/api/users?limit=1000&offset=${found.length}`
-    const page = (await client.request('GET', path)) as { count: number; results: UserAnswer[] }
-    found.push(...page.results)
-    if (page.results.length === 0 || found.length >= page.count) return found
-  }
-}
-
-function printUsers(users: UserAnswer[], options: { json?: boolean }, output: Output): void {
+function printUsers(users: User[], options: { json?: boolean }, output: Output): void {
   if (options.json) {
     output.result(JSON.stringify(users))
     return

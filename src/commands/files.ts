@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { createClient } from './client.ts'
+import type { FileQuery } from '../client/client.ts'
+import { connect } from './connect.ts'
 import type { CommandContext } from './context.ts'
 import { table } from './output.ts'
 
@@ -27,18 +28,6 @@ const filters = {
   updated_to: 'day or time',
 } as const
 
-interface Listing {
-  count: number
-  results: {
-    id: number
-    type: string
-    human_readable_size: string
-    created_at: string
-    name: string
-    f: string
-  }[]
-}
-
 /** `files`: the library of a running server. */
 export function addFilesCommand(program: Command, { env, output }: CommandContext): void {
   const command = program.command('files').description('List the media files of a running server.')
@@ -47,13 +36,13 @@ export function addFilesCommand(program: Command, { env, output }: CommandContex
   }
   command.option('--json', 'print the answer of the server as JSON')
   command.action(async (options: Record<string, string | boolean>) => {
-    const query = new URLSearchParams()
+    const query: Record<string, string> = {}
     for (const name of Object.keys(filters)) {
       const value = options[name.replace(/_(.)/, (_, letter: string) => letter.toUpperCase())]
-      if (typeof value === 'string') query.set(name, value)
+      if (typeof value === 'string') query[name] = value
     }
-    const path = query.size === 0 ? '/api/media/files' : `/api/media/files?${query}`
-    const listing = (await createClient(env).request('GET', path)) as Listing
+    // As it was typed: the server says what is wrong with it.
+    const listing = await connect(env).files.list(query as FileQuery)
     if (options.json) {
       output.result(JSON.stringify(listing))
       return

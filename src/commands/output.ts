@@ -2,11 +2,17 @@
 export interface Output {
   result(line: string): void
   note(line: string): void
+  /** Text for a terminal as it is, to be moved over later. Absent where people are not watching. */
+  draw?(text: string): void
+  /** Width of that terminal. */
+  columns?(): number
 }
 
 export const processOutput: Output = {
   result: (line) => process.stdout.write(`${line}\n`),
   note: (line) => process.stderr.write(`${line}\n`),
+  draw: (text) => process.stderr.write(text),
+  columns: () => process.stderr.columns ?? 80,
 }
 
 /**

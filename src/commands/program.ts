@@ -1,16 +1,20 @@
 import cluster from 'node:cluster'
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { LandfallError } from '../client/client.ts'
 import { ConfigError, readConfig } from '../config.ts'
-import { describeError, type ErrorDescription } from '../telemetry/describe-error.ts'
 import { createLog } from '../telemetry/log.ts'
+import { readVersion } from '../version.ts'
 import { addAccountCommands } from './accounts.ts'
+import { complaintOf } from './connect.ts'
 import type { CommandContext } from './context.ts'
+import { addDoctorCommand } from './doctor.ts'
+import { wordsOf } from './error-words.ts'
 import { CommandFailure, exitCodes } from './exit.ts'
 import { addFilesCommand } from './files.ts'
 import { addImportCommand } from './import.ts'
 import { addRebuildCommand } from './rebuild.ts'
 import { serve } from './serve.ts'
+import { addUploadCommand } from './upload.ts'
 import { addWebhookCommands } from './webhooks.ts'
 import { serveAsWorker } from './worker.ts'
 import { serveWithWorkers } from './workers.ts'
@@ -43,16 +47,18 @@ async function runCommand(
   } catch (error) {
     // Commander has printed what it has to say: help and the version end it as errors do.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
-    context.output.note(`landfall: ${messageOf(error)}`)
+    const message = error instanceof LandfallError ? complaintOf(error) : wordsOf(error)
+    context.output.note(`landfall: ${message}`)
     if (error instanceof ConfigError) return exitCodes.configuration
     return error instanceof CommandFailure ? error.exitCode : exitCodes.failed
   }
 }
 
-function createProgram(context: CommandContext, onServing: () => void): Command {
+/** Every command, with its options. */
+export function createProgram(context: CommandContext, onServing: () => void): Command {
   const program = new Command('landfall')
     .description('An upload server: resumable uploads, each finished one a listed media file.')
-    .version(version())
+    .version(readVersion())
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
   program
@@ -81,6 +87,8 @@ function createProgram(context: CommandContext, onServing: () => void): Command 
       context.output.result(options.json ? JSON.stringify(counts) : lines.join('\n'))
     })
   addAccountCommands(program, context)
+  addDoctorCommand(program, context)
+  addUploadCommand(program, context)
   addFilesCommand(program, context)
   addWebhookCommands(program, context)
   addImportCommand(program, context, async () => (await build(context)).server)
@@ -105,19 +113,4 @@ async function build({ env, terminal }: CommandContext) {
   // Loaded now, since the commands that only talk to a server need none of its libraries.
   const { compose } = await import('../compose.ts')
   return { config, server: await compose(config) }
-}
-
-/** package.json lies beside src/ and beside dist/. */
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
-}
-
-/** What went wrong and why, without the stack: the operator did not write this program. */
-function messageOf(error: unknown): string {
-  const words: string[] = []
-  for (let at: ErrorDescription | undefined = describeError(error); at; at = at.cause) {
-    words.push(at.message || at.code || at.type)
-  }
-  return words.join(': ')
 }

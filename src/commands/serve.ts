@@ -61,6 +61,7 @@ export function greeting(url: string, adminKey: string | null, config: Config): 
     `Landfall is serving at ${url}`,
     `  tus        ${url}/files/`,
     `  media API  ${url}/api/media/files`,
+    `  docs       ${url}/docs`,
     `  data       ${config.dataDir}`,
     `  database   ${database}`,
     ...(config.workers > 1 ? [`  workers    ${config.workers} processes`] : []),

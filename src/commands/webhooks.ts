@@ -1,22 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { createClient } from './client.ts'
+import { connect } from './connect.ts'
 import type { CommandContext } from './context.ts'
 import { CommandFailure } from './exit.ts'
 import { table } from './output.ts'
-
-interface Tried {
-  outcome: 'delivered' | 'failed'
-  status: number | null
-  error: string | null
-  duration_ms: number
-}
-
-interface DeliveryAnswer extends Tried {
-  event_id: number
-  event: string
-  attempt: number
-  at: string
-}
 
 /** `webhooks …`: what a running server has sent, and sending it again. */
 export function addWebhookCommands(program: Command, { env, output }: CommandContext): void {
@@ -26,7 +12,7 @@ export function addWebhookCommands(program: Command, { env, output }: CommandCon
     .description('Send a test event now; fails where it does not arrive.')
     .option('--json', 'print what happened as JSON')
     .action(async (options) => {
-      const tried = (await createClient(env).request('POST', '/api/webhooks/test')) as Tried
+      const tried = await connect(env).webhooks.test()
       if (options.json) output.result(JSON.stringify(tried))
       const facts = `${tried.error ?? `answered ${tried.status}`} (${tried.duration_ms} ms)`
       if (tried.outcome === 'failed') throw new CommandFailure(`Not delivered: ${facts}.`)
@@ -42,16 +28,9 @@ export function addWebhookCommands(program: Command, { env, output }: CommandCon
     .option('--offset <count>', 'how many to leave out')
     .option('--json', 'print the answer of the server as JSON')
     .action(async (options) => {
-      const query = new URLSearchParams()
-      for (const name of ['event', 'outcome', 'eventId', 'limit', 'offset']) {
-        const key = name === 'eventId' ? 'event_id' : name
-        if (options[name] !== undefined) query.set(key, String(options[name]))
-      }
-      const path = `/api/webhooks/deliveries?${query}`
-      const listing = (await createClient(env).request('GET', path)) as {
-        count: number
-        results: DeliveryAnswer[]
-      }
+      const { event, outcome, eventId: event_id, limit, offset } = options
+      const query = { event, outcome, event_id, limit, offset }
+      const listing = await connect(env).webhooks.deliveries(query)
       if (options.json) return output.result(JSON.stringify(listing))
       const rows = listing.results.map((one) => [
         ...[one.event_id, one.event, one.at, one.attempt, one.outcome, one.status],
@@ -66,7 +45,7 @@ export function addWebhookCommands(program: Command, { env, output }: CommandCon
     .description('Deliver an event again.')
     .argument('<event>', 'its id', parseId)
     .action(async (id: number) => {
-      await createClient(env).request('POST', `/api/webhooks/events/${id}/resend`)
+      await connect(env).webhooks.resend(id)
       output.note(`Event ${id} is sent again.`)
     })
 }

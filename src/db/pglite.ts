@@ -8,6 +8,11 @@ import { holdDirectory } from './hold-directory.ts'
 import { migrationsFolder } from './migrate.ts'
 import * as schema from './schema.ts'
 
+export interface EmbeddedOptions {
+  /** Whether to bring the schema up to date first. Default true. */
+  migrate?: boolean
+}
+
 /**
  * Opens the embedded Postgres in `<dataDir>/db`. It belongs to one process, and it does not sync:
  * what it holds survives a crash of the process, not a power cut.
@@ -15,7 +20,10 @@ import * as schema from './schema.ts'
  * @throws Fault-free Error with a message for the operator when another process holds dataDir, or
  * the database is damaged.
  */
-export async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
+export async function openEmbedded(
+  dataDir: string,
+  options: EmbeddedOptions = {},
+): Promise<OpenDatabase> {
   await mkdir(dataDir, { recursive: true })
   const hold = await holdDirectory(dataDir)
   const folder = path.join(dataDir, 'db')
@@ -25,7 +33,7 @@ export async function openEmbedded(dataDir: string): Promise<OpenDatabase> {
   })
   const db: Database = drizzle(client, { schema })
   await client.exec("set time zone 'UTC'")
-  await migrate(drizzle(client), { migrationsFolder })
+  if (options.migrate ?? true) await migrate(drizzle(client), { migrationsFolder })
   return {
     db,
     kind: 'embedded',

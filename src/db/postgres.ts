@@ -24,8 +24,14 @@ export async function openPostgres(options: PostgresOptions): Promise<OpenDataba
     fetch_types: false,
     // Seconds. The driver's own pause grows to 20: uploads should go on as soon as the database does.
     backoff: (failures) => Math.min(0.05 * 2 ** failures, 1),
-    // A statement that hangs on a dead connection must not hold a request for ever.
-    connection: { TimeZone: 'UTC', application_name: 'landfall', statement_timeout: 60_000 },
+    connection: {
+      TimeZone: 'UTC',
+      application_name: 'landfall',
+      // A statement that hangs on a dead connection must not hold a request for ever.
+      statement_timeout: 60_000,
+      // What is asked here takes milliseconds, where it would be compiled for hundreds of them.
+      jit: 'off',
+    },
     onnotice: () => {},
   })
   const db: Database = drizzle(client, { schema })

@@ -8,6 +8,7 @@ import {
   jsonb,
   pgTable,
   primaryKey,
+  smallint,
   text,
   timestamp,
   uniqueIndex,
@@ -197,10 +198,59 @@ export const mediaFiles = pgTable(
   (t) => [
     uniqueIndex('media_files_upload').on(t.uploadId),
     uniqueIndex('media_files_key').on(t.key),
+    // One for each way to order the list; a scan backwards gives the other direction. Beside these
+    // the migration makes `media_files_search` where Postgres has pg_trgm.
     index('media_files_created').on(t.createdAt.desc(), t.id.desc()),
+    index('media_files_updated').on(t.updatedAt.desc(), t.id.desc()),
+    index('media_files_size').on(t.size.desc(), t.id.desc()),
+    // A key of an index has room for 2,700 bytes, a name can be longer.
+    index('media_files_name').on(
+      sql`left(lower(${t.name}), 100) collate "C" desc nulls last`,
+      t.id.desc(),
+    ),
+    index('media_files_type').on(t.type, t.id.desc()),
+    index('media_files_mode').on(sql`lower(${t.mode})`, t.id.desc()),
+    index('media_files_width').on(t.width, t.id.desc()),
+    index('media_files_height').on(t.height, t.id.desc()),
+    index('media_files_owner').on(t.userId, t.id.desc()),
+    // Of the version before; to be dropped one version later, alone: that locks out readers too.
     index('media_files_user').on(t.userId),
   ],
 )
+
+/**
+ * How many media files there are of each kind, as far as `media_changes` has been added up; the two
+ * together are exact. What a bucket is, media/dimensions.ts says.
+ */
+export const mediaCounts = pgTable(
+  'media_counts',
+  {
+    dimension: text('dimension').notNull(),
+    label: text('label').notNull(),
+    bucket: bigint('bucket', { mode: 'bigint' }).notNull(),
+    files: bigint('files', { mode: 'number' }).notNull(),
+    /** No file that was ever counted here was created later. */
+    newest: time('newest'),
+  },
+  (t) => [primaryKey({ columns: [t.dimension, t.label, t.bucket] })],
+)
+
+/**
+ * What was added to `media_files` (`sign` 1) or taken from it (-1) and is not in `media_counts` yet.
+ * Written by a trigger in the transaction of the change itself, whoever makes it.
+ */
+export const mediaChanges = pgTable('media_changes', {
+  sign: smallint('sign').notNull(),
+  fileId: bigint('file_id', { mode: 'number' }).notNull(),
+  type: text('type').notNull(),
+  userId: integer('user_id'),
+  size: bytes('size').notNull(),
+  width: integer('width'),
+  height: integer('height'),
+  mode: text('mode'),
+  createdAt: time('created_at').notNull(),
+  updatedAt: time('updated_at').notNull(),
+})
 
 /** The parts of a joined upload, in order; the same part may stand in it twice. */
 export const uploadParts = pgTable(
@@ -246,6 +296,8 @@ export const outbox = pgTable(
   (t) => [
     index('outbox_due').on(t.dueAt, t.id).where(pending),
     index('outbox_turn').on(t.subject, t.id).where(pending),
+    // Old events are forgotten every minute. They lie at the beginning, so this stays a few pages.
+    index('outbox_created').using('brin', t.createdAt),
   ],
 )
 
@@ -280,6 +332,13 @@ export const webhookStart = pgTable(
   },
   (t) => [check('webhook_start_one', sql`${t.id} = 1`)],
 )
+
+/** What the servers of one database have to know in common and nobody else may. */
+export const secrets = pgTable('secrets', {
+  name: text('name').primaryKey(),
+  value: text('value').notNull(),
+  createdAt: time('created_at').notNull(),
+})
 
 /** The servers at work on this database: each renews its lease, and whose has run out is dead. */
 export const servers = pgTable('servers', {

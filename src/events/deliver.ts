@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import type { UrlOf } from '../media/record.ts'
 import type { MediaRepo } from '../media/repo.ts'
 import type { FindAddresses } from './address.ts'
 import { createAlarm } from './alarm.ts'
@@ -29,6 +30,7 @@ export interface DeliveryDeps {
   files: Pick<MediaRepo, 'find'>
   /** Scheme and host for the URLs of records; `''`: they are paths. */
   origin: string
+  urlOf: UrlOf
   now: () => Date
   newId: () => string
   log: {
@@ -114,7 +116,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   async function contentOf(event: Claimed): Promise<EventMessage> {
     const id = fileIdOf(event)
-    return messageOf(event, id === null ? undefined : await deps.files.find(id), deps.origin)
+    const file = id === null ? undefined : await deps.files.find(id)
+    return messageOf(event, file, deps.origin, deps.urlOf)
   }
 
   function send(id: string, content: EventMessage): Promise<Answered> {

@@ -1,4 +1,4 @@
-import { type MediaRecord, toRecord } from '../media/record.ts'
+import { type MediaRecord, toRecord, type UrlOf } from '../media/record.ts'
 import type { MediaRow } from '../media/repo.ts'
 import { toIsoMicros } from '../wire/time.ts'
 
@@ -24,15 +24,17 @@ export interface EventMessage {
  * gone again.
  *
  * @param origin scheme and host of the URLs in it; `''`: paths.
+ * @param urlOf of the server's MediaAccess: a signed URL is signed when the message is made.
  */
 export function messageOf(
   { event, payload, createdAt }: OutboxEvent,
   file: MediaRow | undefined,
   origin: string,
+  urlOf: UrlOf,
 ): EventMessage {
   const data =
     event === 'media.created'
-      ? { ...payload, file: file === undefined ? null : toRecord(file, origin) }
+      ? { ...payload, file: file === undefined ? null : toRecord(file, origin, urlOf) }
       : payload
   return { type: event, timestamp: toIsoMicros(createdAt), data }
 }

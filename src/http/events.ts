@@ -7,6 +7,7 @@ import type { Tokens } from '../auth/tokens.ts'
 import { Fault } from '../errors.ts'
 import type { Feed, FeedEvent, Reader } from '../events/feed.ts'
 import { messageOf } from '../events/message.ts'
+import type { UrlOf } from '../media/record.ts'
 import { isGone } from '../media/serve.ts'
 import type { Env } from '../protocols/env.ts'
 import { parseNonNegativeInteger } from '../wire/integer.ts'
@@ -27,6 +28,7 @@ export interface EventsRoutesDeps {
   tokens: Pick<Tokens, 'authenticate'>
   /** Scheme and host for the URLs of records, without a slash at the end. */
   originOf: (c: Context<Env>) => string
+  urlOf: UrlOf
   heartbeatMs?: number | undefined
   stallMs?: number | undefined
 }
@@ -136,7 +138,7 @@ async function pass(
       if (!(await isStill(actor, c, deps))) return
       checkedAt = performance.now()
     }
-    const text = events.map((event) => textOf(event, origin)).join('')
+    const text = events.map((event) => textOf(event, origin, deps.urlOf)).join('')
     await write(outgoing, text || ': still here\n\n', stallMs)
   }
 }
@@ -153,8 +155,8 @@ async function isStill(actor: Actor, c: Context<Env>, { tokens }: EventsRoutesDe
 }
 
 /** JSON has no line breaks of its own, which would end a `data` field. */
-function textOf(event: FeedEvent, origin: string): string {
-  const data = JSON.stringify(messageOf(event, event.file, origin))
+function textOf(event: FeedEvent, origin: string, urlOf: UrlOf): string {
+  const data = JSON.stringify(messageOf(event, event.file, origin, urlOf))
   return `id: ${event.id}\nevent: ${event.event}\ndata: ${data}\n\n`
 }
 

@@ -1,11 +1,13 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { Fault } from '../errors.ts'
+import type { MediaAccess } from '../media/access.ts'
 import { parseMediaChanges } from '../media/changes.ts'
 import { parseMediaQuery } from '../media/filters.ts'
 import { toRecord } from '../media/record.ts'
 import type { MediaRepo, MediaRow } from '../media/repo.ts'
 import { type Delivery, serve } from '../media/serve.ts'
+import { parseLinkRequest, shareLink } from '../media/share.ts'
 import { type Thumbnails, thumbnailWidth } from '../media/thumbnails.ts'
 import type { Update } from '../media/update.ts'
 import type { Env } from '../protocols/env.ts'
@@ -26,6 +28,7 @@ export interface MediaRoutesDeps {
   thumbnails: Thumbnails
   update: Update
   delivery: Delivery
+  access: MediaAccess
   /** Scheme and host for the absolute URLs of an answer, without a slash at the end. */
   origin: (c: Context<Env>) => string
   now: () => Date
@@ -51,22 +54,28 @@ export function mediaRoutes(deps: MediaRoutesDeps): Hono<Env> {
   app.all(
     '/:id',
     methods({
-      GET: async (c) => c.json(toRecord(await find(deps, c), deps.origin(c))),
+      GET: async (c) => c.json(recordOf(deps, c, await find(deps, c))),
       PATCH: (c) => change(deps, c),
       DELETE: (c) => remove(deps, c),
     }),
   )
   app.all('/:id/thumbnail', methods({ GET: (c) => thumbnail(deps, c) }))
+  app.all('/:id/links', methods({ POST: (c) => share(deps, c) }))
   return app
 }
 
-async function list({ repo, origin }: MediaRoutesDeps, c: Context<Env>): Promise<Response> {
+function recordOf({ origin, access }: MediaRoutesDeps, c: Context<Env>, row: MediaRow) {
+  return toRecord(row, origin(c), access.urlOf)
+}
+
+async function list(deps: MediaRoutesDeps, c: Context<Env>): Promise<Response> {
+  const { repo, origin, access } = deps
   const { pathname, search } = new URL(c.req.url)
   const params = new URLSearchParams(search)
   const query = parseMediaQuery(params)
   const { count, rows } = await repo.list(query)
   const base = origin(c)
-  const results = rows.map((row) => toRecord(row, base))
+  const results = rows.map((row) => toRecord(row, base, access.urlOf))
   return c.json({ count, ...pageLinks(base + pathname, params, query.paging, count), results })
 }
 
@@ -75,8 +84,7 @@ async function upload(deps: MediaRoutesDeps, c: Context<Env>): Promise<Response>
   const row = await deps.repo.byUpload(id)
   // Somebody who watches the list can remove a file before its own upload is answered.
   if (row === undefined) throw new Fault('upload-ended')
-  const record = toRecord(row, deps.origin(c))
-  return c.json(record, 201, { Location: `${mediaPath}/${row.id}` })
+  return c.json(recordOf(deps, c, row), 201, { Location: `${mediaPath}/${row.id}` })
 }
 
 async function find({ repo }: MediaRoutesDeps, c: Context<Env>): Promise<MediaRow> {
@@ -91,7 +99,13 @@ async function change(deps: MediaRoutesDeps, c: Context<Env>): Promise<Response>
   const changes = parseMediaChanges(await readJsonObject(c, { maxBytes: MAX_JSON_BYTES }))
   const row = await deps.update(found, changes, deps.now())
   if (row === undefined) throw new Fault('not-found')
-  return c.json(toRecord(row, deps.origin(c)))
+  return c.json(recordOf(deps, c, row))
+}
+
+async function share(deps: MediaRoutesDeps, c: Context<Env>): Promise<Response> {
+  const row = await find(deps, c)
+  const wanted = parseLinkRequest(await readJsonObject(c, { maxBytes: MAX_JSON_BYTES }))
+  return c.json(shareLink(deps.access, row, deps.origin(c), wanted), 201)
 }
 
 /** Through the uploads core: a file is an upload that was finished, and ends like one. */

@@ -1,22 +1,15 @@
 import { type Context, Hono } from 'hono'
 import type { Tokens } from '../auth/tokens.ts'
 import { Fault } from '../errors.ts'
-import {
-  type DeliveryRow,
-  type EventRow,
-  eventStates,
-  eventTypes,
-  outcomes,
-  stateOf,
-} from '../events/event-log.ts'
+import { type DeliveryRow, type EventRow, stateOf } from '../events/event-log.ts'
 import type { Events } from '../events/events.ts'
 import type { Env } from '../protocols/env.ts'
 import { parseNonNegativeInteger } from '../wire/integer.ts'
-import { lastOf } from '../wire/paging.ts'
 import { toIsoMicros } from '../wire/time.ts'
 import { authenticate, requirePermission } from './authenticate.ts'
 import { methods } from './methods.ts'
 import { answerPage } from './page.ts'
+import { deliveryFilters, eventFilters, readFilters } from './webhook-filters.ts'
 
 export interface WebhooksDeps {
   events: Pick<Events, 'log' | 'outbox' | 'delivery' | 'wake'>
@@ -41,12 +34,7 @@ export function webhooksRoutes({ events, tokens, originOf }: WebhooksDeps): Hono
     '/events',
     methods({
       GET(c) {
-        const read = reader(c)
-        const filter = {
-          event: read.choice('event', eventTypes),
-          state: read.choice('state', eventStates),
-        }
-        read.done()
+        const filter = readFilters(c, eventFilters)
         return answerPage(c, originOf(c), eventJson, (slice) => log.list(filter, slice))
       },
     }),
@@ -55,14 +43,9 @@ export function webhooksRoutes({ events, tokens, originOf }: WebhooksDeps): Hono
     '/deliveries',
     methods({
       GET(c) {
-        const read = reader(c)
-        const filter = {
-          event: read.choice('event', eventTypes),
-          outcome: read.choice('outcome', outcomes),
-          eventId: read.id('event_id'),
-        }
-        read.done()
-        return answerPage(c, originOf(c), deliveryJson, (slice) => log.deliveries(filter, slice))
+        const { event_id: eventId, ...filter } = readFilters(c, deliveryFilters)
+        const of = { ...filter, ...(eventId !== undefined && { eventId }) }
+        return answerPage(c, originOf(c), deliveryJson, (slice) => log.deliveries(of, slice))
       },
     }),
   )
@@ -100,34 +83,6 @@ export function webhooksRoutes({ events, tokens, originOf }: WebhooksDeps): Hono
 function deliveryOf({ delivery }: Pick<Events, 'delivery'>) {
   if (delivery !== null) return delivery
   throw new Fault('bad-request', { text: 'There is no WEBHOOK_URL: events are not sent anywhere.' })
-}
-
-/** Query parameters in the words of django-filter; the messages of all before it complains. */
-function reader(c: Context<Env>) {
-  const params = new URL(c.req.url).searchParams
-  const fields: Record<string, string[]> = {}
-  return {
-    choice<T extends string>(name: string, values: readonly T[]): T | undefined {
-      const text = lastOf(params, name)
-      if (text === '') return undefined
-      const value = values.find((known) => known === text)
-      if (value === undefined) {
-        const shown = text.slice(0, 100)
-        fields[name] = [`Select a valid choice. ${shown} is not one of the available choices.`]
-      }
-      return value
-    },
-    id(name: string): number | undefined {
-      const text = lastOf(params, name)
-      if (text === '') return undefined
-      const value = parseNonNegativeInteger(text)
-      if (value === null) fields[name] = ['Enter a number.']
-      return value ?? undefined
-    },
-    done(): void {
-      if (Object.keys(fields).length > 0) throw new Fault('bad-request', { fields })
-    },
-  }
 }
 
 function eventJson(row: EventRow) {

@@ -1,6 +1,7 @@
 import { Fault } from '../errors.ts'
 import { lastOf, type Paging, parseAnyInteger, parsePaging } from '../wire/paging.ts'
 import { parseDay, parseInstant } from '../wire/time.ts'
+import type { JsonSchema } from './fields.ts'
 import { type MediaType, mediaTypes } from './file-types.ts'
 import { parseOrdering, type Sorting } from './ordering.ts'
 import { splitSearch } from './search.ts'
@@ -29,9 +30,20 @@ const MAX_TERMS = 1000
 /** What a value means, or django-filter's words for what is wrong with it. */
 type Parsed = Condition[] | { error: string }
 
+/** One parameter: how it is read, and the schema that says so to others. */
+export interface FilterParameter {
+  parse(value: string): Parsed
+  schema: JsonSchema
+}
+
+const dayOrTime: JsonSchema = {
+  type: 'string',
+  anyOf: [{ format: 'date' }, { format: 'date-time' }],
+}
+
 /** Parameters in the order in which their errors are shown. */
-const parameters: ReadonlyMap<string, (value: string) => Parsed> = new Map([
-  ['type', parseTypes],
+export const filterParameters: ReadonlyMap<string, FilterParameter> = new Map([
+  ['type', types()],
   ['user_id', integer('userId', '=')],
   ['size_min', integer('size', '>=')],
   ['size_max', integer('size', '<=')],
@@ -58,7 +70,7 @@ const parameters: ReadonlyMap<string, (value: string) => Parsed> = new Map([
 export function parseMediaQuery(params: URLSearchParams): MediaQuery {
   const conditions: Condition[] = []
   const errors: Record<string, string[]> = {}
-  for (const [name, parse] of parameters) {
+  for (const [name, { parse }] of filterParameters) {
     const value = lastOf(params, name).trim()
     const parsed = value === '' ? [] : parse(value)
     if ('error' in parsed) errors[name] = [parsed.error]
@@ -75,6 +87,11 @@ export function parseMediaQuery(params: URLSearchParams): MediaQuery {
   }
 }
 
+function types(): FilterParameter {
+  const one = `(?:${mediaTypes.join('|')})`
+  return { parse: parseTypes, schema: { type: 'string', pattern: `^${one}(?:,${one})*$` } }
+}
+
 function parseTypes(list: string): Parsed {
   const names = list
     .split(',')
@@ -89,41 +106,53 @@ function parseTypes(list: string): Parsed {
   return types.length > 0 ? [{ on: 'type', types }] : []
 }
 
-function integer(column: IntegerColumn, operator: '=' | '>=' | '<=') {
-  return (text: string): Parsed => {
-    const value = parseAnyInteger(text)
-    return value === null
-      ? { error: 'Enter a number.' }
-      : [{ on: 'integer', column, operator, value }]
+function integer(column: IntegerColumn, operator: '=' | '>=' | '<='): FilterParameter {
+  return {
+    parse(text) {
+      const value = parseAnyInteger(text)
+      return value === null
+        ? { error: 'Enter a number.' }
+        : [{ on: 'integer', column, operator, value }]
+    },
+    schema: { type: 'integer' },
   }
 }
 
-function day(column: TimeColumn) {
-  return (text: string): Parsed => {
-    const bounds = parseDay(text)
-    if (bounds === null) return { error: 'Enter a valid date.' }
-    return [
-      { on: 'time', column, operator: '>=', value: bounds.start },
-      { on: 'time', column, operator: '<', value: bounds.end },
-    ]
+function day(column: TimeColumn): FilterParameter {
+  return {
+    parse(text) {
+      const bounds = parseDay(text)
+      if (bounds === null) return { error: 'Enter a valid date.' }
+      return [
+        { on: 'time', column, operator: '>=', value: bounds.start },
+        { on: 'time', column, operator: '<', value: bounds.end },
+      ]
+    },
+    schema: { type: 'string', format: 'date' },
   }
 }
 
 const notATime: Parsed = { error: 'Enter a valid date/time.' }
 
-function from(column: TimeColumn) {
-  return (text: string): Parsed => {
-    const value = parseDay(text)?.start ?? parseInstant(text)
-    return value === null ? notATime : [{ on: 'time', column, operator: '>=', value }]
+function from(column: TimeColumn): FilterParameter {
+  return {
+    parse(text) {
+      const value = parseDay(text)?.start ?? parseInstant(text)
+      return value === null ? notATime : [{ on: 'time', column, operator: '>=', value }]
+    },
+    schema: dayOrTime,
   }
 }
 
 /** Inclusive: a date takes its whole day in, a time its own microsecond. */
-function to(column: TimeColumn) {
-  return (text: string): Parsed => {
-    const bounds = parseDay(text)
-    if (bounds) return [{ on: 'time', column, operator: '<', value: bounds.end }]
-    const value = parseInstant(text)
-    return value === null ? notATime : [{ on: 'time', column, operator: '<=', value }]
+function to(column: TimeColumn): FilterParameter {
+  return {
+    parse(text) {
+      const bounds = parseDay(text)
+      if (bounds) return [{ on: 'time', column, operator: '<', value: bounds.end }]
+      const value = parseInstant(text)
+      return value === null ? notATime : [{ on: 'time', column, operator: '<=', value }]
+    },
+    schema: dayOrTime,
   }
 }

@@ -28,14 +28,20 @@ export interface MediaRecord {
   updated_at: string
 }
 
-/** @param origin scheme and host of the server, without a slash at the end */
-export function toRecord(row: MediaRow, origin: string): MediaRecord {
+/** The URL of a file's bytes; `origin` is scheme and host, without a slash at the end. */
+export type UrlOf = (file: Pick<MediaRow, 'key' | 'name'>, origin: string) => string
+
+/**
+ * @param origin scheme and host of the server, without a slash at the end
+ * @param urlOf of the server's MediaAccess: what its URLs carry depends on MEDIA_ACCESS
+ */
+export function toRecord(row: MediaRow, origin: string, urlOf: UrlOf): MediaRecord {
   const { user, width, height, mode } = row
   return {
     id: row.id,
     type: row.type,
     user: user && { id: user.id, username: user.username, full_name: fullNameOf(user) },
-    f: mediaUrl(row, origin),
+    f: urlOf(row, origin),
     name: row.name,
     description: row.description,
     size: row.size,
@@ -48,7 +54,7 @@ export function toRecord(row: MediaRow, origin: string): MediaRecord {
   }
 }
 
-/** Where the bytes of a file are served. */
+/** Where the bytes of a file are served; for whom is for MediaAccess to say. */
 export function mediaUrl(file: Pick<MediaRow, 'key' | 'name'>, origin: string): string {
   return `${origin}/media/${file.key}/${nameInUrl(file.name)}`
 }

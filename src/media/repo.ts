@@ -1,10 +1,11 @@
-import { count, eq, inArray, type SQL } from 'drizzle-orm'
+import { eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
 import { mediaFiles, users } from '../db/schema.ts'
-import { where } from './conditions.ts'
+import { countFiles } from './counts.ts'
 import type { MediaQuery } from './filters.ts'
 import { orderBy } from './ordering.ts'
+import { pageIds } from './page.ts'
 
 /** A media file as the database knows it, with the user it belongs to. */
 export type MediaRow = typeof mediaFiles.$inferSelect & {
@@ -43,22 +44,17 @@ export function createMediaRepo(db: Database) {
   return {
     /** The records of one page, and how many there are on all. Two statements at the most. */
     async list(query: MediaQuery): Promise<{ count: number; rows: MediaRow[] }> {
-      const { limit, offset } = query.paging
-      const condition = where(query.conditions)
-      const [counted] = await withRetry(() =>
-        db.select({ all: count() }).from(mediaFiles).where(condition),
-      )
-      const all = counted?.all ?? 0
+      const counted = await countFiles(db, query.conditions)
+      const { count } = counted
       // Also keeps an offset that Postgres cannot count away from it.
-      if (offset >= BigInt(all)) return { count: all, rows: [] }
+      if (query.paging.offset >= BigInt(count)) return { count, rows: [] }
+      // By ids that are found first: what is passed over on the way to them is not read as a whole.
       const page = await withRetry(() =>
         select()
-          .where(condition)
-          .orderBy(...orderBy(query.ordering))
-          .limit(limit)
-          .offset(Number(offset)),
+          .where(sql`${mediaFiles.id} = any(array(${pageIds(query, counted)}))`)
+          .orderBy(...orderBy(query.ordering)),
       )
-      return { count: all, rows: page.map(({ file, user }) => ({ ...file, user })) }
+      return { count, rows: page.map(({ file, user }) => ({ ...file, user })) }
     },
 
     find: (id: number) => one(eq(mediaFiles.id, id)),

@@ -22,8 +22,9 @@ export interface Presentation {
   /**
    * `immutable` (default): for a URL that nobody can guess and whose bytes never change.
    * `revalidate`: for a URL that is guarded by a token, which is checked again on every use.
+   * `maxAge`, in seconds: for a URL that ends.
    */
-  cache?: 'immutable' | 'revalidate' | undefined
+  cache?: 'immutable' | 'revalidate' | { maxAge: number } | undefined
 }
 
 /**
@@ -54,10 +55,14 @@ export const protection = {
  * people whose access has ended. A browser that has seen the file may show it for one more day
  * without asking; `immutable` spares the question on a reload too.
  */
-const cacheControl = {
-  immutable: 'private, max-age=86400, immutable',
-  revalidate: 'private, no-cache',
+function cacheControl(cache: Presentation['cache'] = 'immutable'): string {
+  if (cache === 'revalidate') return 'private, no-cache'
+  const maxAge = Math.min(cache === 'immutable' ? A_DAY : cache.maxAge, A_DAY)
+  return `private, max-age=${maxAge}, immutable`
 }
+
+/** In seconds. */
+const A_DAY = 86_400
 
 /** What lets a client tell whether its copy is still good, and for how long not to ask. */
 export function validatorHeaders(
@@ -68,7 +73,7 @@ export function validatorHeaders(
     'Accept-Ranges': 'bytes',
     ETag: file.etag,
     'Last-Modified': formatHttpDate(file.modified),
-    'Cache-Control': cacheControl[request.cache ?? 'immutable'],
+    'Cache-Control': cacheControl(request.cache),
   }
 }
 

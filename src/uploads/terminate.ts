@@ -14,6 +14,8 @@ export async function terminate<P>(
 ): Promise<void> {
   const upload = await core.repo.get(lock.id)
   if (upload === undefined) throw new Fault('not-found')
+  // The sweep may have ended it before its object was made, by a request that stood still so long.
+  if (isEnded(upload.state)) await removeBytes(core, upload)
   if (isEnded(upload.state) || (keepsPublished && upload.state === 'promoted'))
     throw new Fault('upload-ended')
   if (upload.state === 'promoted') await core.hooks.unpublish(upload)

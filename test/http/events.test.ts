@@ -193,7 +193,7 @@ describe('a stream', () => {
     }
     const app = new Hono<Env>()
     const routes = eventsRoutes({
-      ...{ feed, originOf: () => '', heartbeatMs: 20, ...more },
+      ...{ feed, originOf: () => '', urlOf: () => '', heartbeatMs: 20, ...more },
       tokens: { authenticate: more.authenticate ?? (async () => authenticated) },
     })
     app.route('/api/events', routes)

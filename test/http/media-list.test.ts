@@ -4,8 +4,10 @@ import { type Actor, anonymous } from '../../src/auth/actor.ts'
 import type { OpenDatabase } from '../../src/db/database.ts'
 import { type MediaRoutesDeps, mediaPath, mediaRoutes } from '../../src/http/media.ts'
 import { createOnError } from '../../src/http/on-error.ts'
+import type { MediaAccess } from '../../src/media/access.ts'
+import { addUpChanges } from '../../src/media/counts.ts'
 import { mediaTypes } from '../../src/media/file-types.ts'
-import type { MediaRecord } from '../../src/media/record.ts'
+import { type MediaRecord, mediaUrl } from '../../src/media/record.ts'
 import { createMediaRepo } from '../../src/media/repo.ts'
 import type { Env } from '../../src/protocols/env.ts'
 import { databaseKinds, openTestDatabase } from '../support/database.ts'
@@ -13,7 +15,12 @@ import { compare, files, insertLibrary, keys, micros, sorted } from '../support/
 
 const staff: Actor = { kind: 'user', id: 1, username: 'staff', role: 'staff', tokenId: 1 }
 
-describe.each(databaseKinds)('GET /api/media/files on the %s database', (kind) => {
+const databases = [
+  ...databaseKinds.map((kind) => ({ kind, changes: 'as they were noted' })),
+  { kind: 'postgres' as const, changes: 'added up' },
+]
+
+describe.each(databases)('GET /api/media/files, $kind, changes $changes', ({ kind, changes }) => {
   let open: OpenDatabase
   let statements = 0
   let actor: Actor = staff
@@ -24,6 +31,7 @@ describe.each(databaseKinds)('GET /api/media/files on the %s database', (kind) =
   beforeAll(async () => {
     open = await openTestDatabase(kind)
     await insertLibrary(open.db)
+    if (changes === 'added up') await addUpChanges(open.db)
     app = await listApp()
     all = (await list('limit=1000&ordering=id')).results
   })
@@ -32,7 +40,7 @@ describe.each(databaseKinds)('GET /api/media/files on the %s database', (kind) =
   async function listApp(): Promise<Hono<Env>> {
     const db = new Proxy(open.db, {
       get(target, name) {
-        if (name === 'select') statements += 1
+        if (name === 'select' || name === 'execute') statements += 1
         return Reflect.get(target, name, target)
       },
     })
@@ -44,6 +52,7 @@ describe.each(databaseKinds)('GET /api/media/files on the %s database', (kind) =
       },
       repo: createMediaRepo(db),
       origin: () => 'http://test',
+      access: { urlOf: mediaUrl } as MediaAccess,
       now: () => new Date(),
     } as Partial<MediaRoutesDeps> as MediaRoutesDeps
     const root = new Hono<Env>({ strict: false })

@@ -9,7 +9,7 @@ import { type Nginx, startNginx } from '../support/nginx.ts'
 import { findProgram } from '../support/programs.ts'
 import { openRaw } from '../support/raw.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { BODY_TYPE, tusClient } from '../support/tus.ts'
+import { BODY_TYPE, encode, tusClient } from '../support/tus.ts'
 
 const program = findProgram('nginx', {
   for: 'nginx in front of the server (test/http/nginx.test.ts)',
@@ -194,6 +194,16 @@ describe.skipIf(program === undefined)('nginx in front, as docs/nginx.md has it'
     expect(reads).toBe(0)
   })
 
+  it('lets headers through that are longer than its own bounds, both ways', async () => {
+    const tus = tusClient(nginx.url, server.admin)
+    const metadata = encode({ filename: 'a.bin', description: 'long '.repeat(1_700) })
+    expect(metadata.length).toBeGreaterThan(8_192)
+    const made = await tus.create({ 'Upload-Length': '5', 'Upload-Metadata': metadata })
+    expect(made.status).toBe(201)
+    const head = await tus.head(made.headers.get('location') ?? '')
+    expect([head.status, head.headers.get('upload-metadata')]).toEqual([200, metadata])
+  })
+
   it('passes an upload through as it arrives: what came before a cut is kept', async () => {
     const tus = tusClient(nginx.url, server.admin)
     const url = await tus.begin(bytes.byteLength)
@@ -224,6 +234,80 @@ describe.skipIf(program === undefined)('nginx in front, as docs/nginx.md has it'
     expect((await bodyOf(answer)).equals(bytes)).toBe(true)
   })
 })
+
+describe.skipIf(program === undefined).each(['signed', 'private'])(
+  'nginx in front of MEDIA_ACCESS=%s',
+  (mode) => {
+    const bytes = randomBytes(100_000)
+    let server: TestServer
+    let nginx: Nginx
+    let client: MediaClient
+    let record: MediaRecord
+    let aheadMs = 0
+
+    beforeAll(async () => {
+      server = await startServer({
+        env: { SERVE_WITH: 'x-accel-redirect', TRUST_PROXY: 'true', MEDIA_ACCESS: mode },
+        replaced: { now: () => new Date(Date.now() + aheadMs) },
+      })
+      await chmod(server.dataDir, 0o755)
+      const files = path.join(server.dataDir, 'files')
+      nginx = await startNginx(program ?? '', { backend: server.url, files })
+      client = mediaClient({ ...server, url: nginx.url }, server.admin)
+      record = await client.upload('a.bin', bytes)
+    })
+    afterAll(async () => {
+      await nginx?.close()
+      await server.close()
+    })
+
+    async function ask(url: string, headers: Record<string, string> = {}, method = 'GET') {
+      const answer = await fetch(url, { method, headers })
+      return { answer, status: answer.status, body: Buffer.from(await answer.arrayBuffer()) }
+    }
+
+    it('it sends bytes, ranges and heads to whom a link lets in, and to nobody when it has ended', async () => {
+      const made = await client.call('POST', `/${record.id}/links`, { body: '{"expires_in":600}' })
+      const { url } = (await made.json()) as { url: string }
+      expect(new URL(url).origin).toBe(nginx.url)
+      const whole = await ask(url)
+      expect([whole.status, whole.body.equals(bytes)]).toEqual([200, true])
+      const cache = /^private, max-age=(\d+), immutable$/.exec(
+        whole.answer.headers.get('cache-control') ?? '',
+      )
+      expect(Number(cache?.[1])).toBeGreaterThan(500)
+      expect(Number(cache?.[1])).toBeLessThanOrEqual(601)
+      const range = await ask(url, { Range: 'bytes=10-19' })
+      expect([range.status, range.body.equals(bytes.subarray(10, 20))]).toEqual([206, true])
+      const head = await ask(url, {}, 'HEAD')
+      expect([head.status, head.answer.headers.get('content-length')]).toEqual([200, '100000'])
+      const etag = whole.answer.headers.get('etag') ?? ''
+      expect((await ask(url, { 'If-None-Match': etag })).status).toBe(304)
+      expect((await ask(`${url}&download=1`)).answer.headers.get('content-disposition')).toMatch(
+        /^attachment/,
+      )
+
+      aheadMs = 3_600_000
+      const ended = await ask(url, { Range: 'bytes=10-19' })
+      expect([ended.status, ended.body.toString()]).toEqual([
+        410,
+        '{"detail":"This link has ended: ask for a new one."}',
+      ])
+      aheadMs = 0
+    })
+
+    it('it sends nothing at a URL without a link, but to a token where that counts', async () => {
+      const plain = record.f.split('?')[0] ?? ''
+      const tampered = `${plain}?expires=4000000000&signature=${'x'.repeat(43)}`
+      for (const url of [plain, tampered])
+        expect((await ask(url)).status).toBe(mode === 'signed' ? 404 : 401)
+      const byToken = await ask(plain, { Authorization: server.admin })
+      expect([byToken.status, byToken.body.equals(bytes)]).toEqual(
+        mode === 'signed' ? [404, false] : [200, true],
+      )
+    })
+  },
+)
 
 function storagePathOf(url: string): string {
   const id = url.slice(url.lastIndexOf('/') + 1)

@@ -387,6 +387,12 @@ const apiRows: Row[] = [
     managers(200),
     ({ path }) => ({ method: 'GET', path: `${path}/thumbnail` }),
   ],
+  [
+    'media: make a link',
+    make.media,
+    managers(201),
+    ({ path }) => ({ method: 'POST', path: `${path}/links`, headers: json, body: '{}' }),
+  ],
   ['media: the bytes', make.bytes, anybody, ({ path }) => ({ method: 'GET', path })],
   ['accounts: list', make.nothing, admins(200), () => ({ method: 'GET', path: '/api/users' })],
   [
@@ -427,7 +433,42 @@ const apiRows: Row[] = [
   ),
 ]
 
-const table = [...tusRows, ...resumableRows, ...chunkedRows, ...sessionRows, ...apiRows]
+const webhookRows: Row[] = [
+  [
+    'events: listen',
+    make.nothing,
+    users(200),
+    // The answer to GET has no end.
+    () => ({ method: 'HEAD', path: '/api/events' }),
+  ],
+  ...['events', 'deliveries'].map(
+    (list): Row => [
+      `webhooks: list ${list}`,
+      make.nothing,
+      admins(200),
+      () => ({ method: 'GET', path: `/api/webhooks/${list}` }),
+    ],
+  ),
+  // There is no WEBHOOK_URL here, since deliveries would change events beside the requests; an admin
+  // is told so, and test/http/webhooks.test.ts has one who is not.
+  ...['events/1/resend', 'test'].map(
+    (path): Row => [
+      `webhooks: ${path}`,
+      make.nothing,
+      admins(400),
+      () => ({ method: 'POST', path: `/api/webhooks/${path}` }),
+    ],
+  ),
+]
+
+const table = [
+  ...tusRows,
+  ...resumableRows,
+  ...chunkedRows,
+  ...sessionRows,
+  ...apiRows,
+  ...webhookRows,
+]
 
 async function ask(who: string, { method, path, headers, body }: Asked): Promise<Response> {
   const authorization = as[who]

@@ -1,6 +1,7 @@
 import { access, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { configurationReference } from '../../src/config-reference.ts'
 import { configurationTable } from '../../src/config-variables.ts'
 import { reasons } from '../../src/errors.ts'
 import { readmeBlocks } from '../support/readme.ts'
@@ -52,6 +53,10 @@ async function isGood(page: string, link: string): Promise<boolean> {
 describe('the documents', () => {
   it('have the table of variables that the code has', async () => {
     expect(await marked('README.md', 'configuration')).toBe(configurationTable())
+  })
+
+  it('describe every variable as the code reads it (`npm run docs` writes it)', async () => {
+    expect(await marked('docs/configuration.md', 'reference')).toBe(configurationReference())
   })
 
   it('list exactly the reasons of src/errors.ts, with status and text', async () => {
@@ -124,7 +129,7 @@ describe('the checkout', () => {
   it('names no folder of the machine or of the team that made it', async () => {
     // In pieces, so that this file does not name them.
     const forbidden = [['..', 'shared'].join('/'), ['', 'work', ''].join('/')]
-    const folders = ['src', 'test', 'docs', 'drizzle', '.ci']
+    const folders = ['src', 'test', 'bench', 'docs', 'drizzle', 'docker', 'examples', '.ci']
     const below = await Promise.all(
       folders.map(async (folder) =>
         (await filesBelow(folder, ['']))

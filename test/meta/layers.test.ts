@@ -5,7 +5,9 @@ import { importsOf, readSources, root, type SourceFile } from '../support/source
 
 /** The rooms of src/, bottom to top. A room appears when it has something in it. */
 const rooms = [
+  'client',
   'errors.ts',
+  'version.ts',
   'wire',
   'streams',
   'telemetry',
@@ -40,6 +42,9 @@ const reasons = {
     'are values',
   engine:
     "the tus engine is one door's affair: its errors, locks and ids must not become those of others",
+  client:
+    'the client is for browsers too, and is bundled by others: what it imports, all of them ship',
+  web: 'the page runs in a browser, where the server is spoken to over HTTP only',
   http: 'the core and what lies below it are spoken to in words of no protocol',
   unused: 'what is installed and not imported costs time, space and trust for nothing',
   undeclared:
@@ -143,10 +148,31 @@ describe('the rooms of src/', () => {
     expect(others, reasons.engine).toEqual([])
   })
 
+  it('keep the client free of everything else', () => {
+    const strangers = sources
+      .filter(({ name }) => isBelow(name, 'client'))
+      .flatMap(({ packages, files }) => [
+        ...packages,
+        ...files.filter((to) => !isBelow(to, 'client')),
+      ])
+    expect(strangers, reasons.client).toEqual([])
+    const unknown = sources.filter(
+      ({ name, text }) => isBelow(name, 'client') && /\b(?:process|Buffer)\b\./.test(text),
+    )
+    expect(unknown, reasons.client).toEqual([])
+  })
+
+  it('give the page nothing of the server but its client and the grammar of HTTP', () => {
+    const forbidden = imports(
+      (from, to) => isBelow(from, 'web') && !isBelow(to, 'web', 'client', 'wire'),
+    )
+    expect(forbidden, reasons.web).toEqual([])
+  })
+
   it('keep the HTTP framework in protocols/, http/ and compose.ts', () => {
     const others = importersOf(
       (name) => name === 'hono' || name.startsWith('@hono/'),
-      (file) => isBelow(file, 'protocols', 'http', 'web') || file.startsWith('compose'),
+      (file) => isBelow(file, 'protocols', 'http') || file.startsWith('compose'),
     )
     expect(others, reasons.http).toEqual([])
   })
@@ -166,8 +192,8 @@ describe('package.json', async () => {
   })
 
   it('names every package that src/ imports', () => {
-    // Loads src/ as it is on a Node that cannot; dist/ never asks for it.
-    const development = ['tsx']
+    // Loads src/ as it is on a Node that cannot; dist/ never asks for it. The page is bundled.
+    const development = ['tsx', 'preact']
     const undeclared = [...imported].filter(
       (name) => !Object.hasOwn(dependencies, name) && !development.includes(name),
     )

@@ -153,13 +153,13 @@ describe('Host and what a proxy says', () => {
 
 describe('a request line', () => {
   it.each([
-    'GET / HTTP/9.9',
-    'GET / HTTP/1.1 x',
-    'GET  / HTTP/1.1',
-    'get / HTTP/1.1',
-    'GET /',
-    ' GET / HTTP/1.1',
-    'G\0T / HTTP/1.1',
+    'GET /nowhere HTTP/9.9',
+    'GET /nowhere HTTP/1.1 x',
+    'GET  /nowhere HTTP/1.1',
+    'get /nowhere HTTP/1.1',
+    'GET /nowhere',
+    ' GET /nowhere HTTP/1.1',
+    'G\0T /nowhere HTTP/1.1',
     'CONNECT evil.example:80 HTTP/1.1',
     'PRI * HTTP/2.0',
     '\x16\x03\x01\x02\x00\x01',

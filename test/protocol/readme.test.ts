@@ -7,6 +7,7 @@ import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { findPython } from '../support/python.ts'
 import { type Block, readmeBlocks } from '../support/readme.ts'
 import { ADMIN_KEY, startServer, type TestServer } from '../support/server.ts'
 import { root } from '../support/source.ts'
@@ -16,6 +17,8 @@ interface Listed {
   results: { name: string; size: number; f: string; description: string }[]
 }
 
+const python = await findPython('tuspy', ['tusclient', 'tinydb'])
+afterAll(() => python?.remove())
 const blocks = await readmeBlocks()
 const inSection = (section: string, language = 'sh') =>
   blocks.filter((block) => block.section === section && block.language === language)
@@ -144,8 +147,10 @@ async function programFolder(name: string, lines: string[]): Promise<string> {
 describe('README.md', () => {
   it('has no block that is not run', () => {
     const run = [
-      ...inSection('Upload with curl'),
-      ...inSection('Upload with tus-js-client', 'js'),
+      ...inSection('Upload'),
+      ...inSection('With tus-js-client', 'js'),
+      ...inSection('With curl'),
+      ...inSection('With Python', 'python'),
       ...inSection('Accounts'),
       ...inSection('With Postgres'),
     ]
@@ -160,9 +165,10 @@ const machinesOwn = await Promise.all(
 )
 const curls = ['a stand-in', ...(machinesOwn.includes(true) ? ["the machine's own curl"] : [])]
 
-describe.each(curls)('Upload with curl (%s)', (which) => {
+describe.each(curls)('With curl (%s)', (which) => {
   it('stores a file in two pieces and a form, and lists both', async () => {
-    const [settings, ...steps] = inSection('Upload with curl')
+    const [settings] = inSection('Upload')
+    const steps = inSection('With curl')
     expect(settings?.text.match(/^export (\w+)=/gm)).toEqual([
       'export LANDFALL_URL=',
       'export LANDFALL_TOKEN=',
@@ -188,37 +194,64 @@ describe.each(curls)('Upload with curl (%s)', (which) => {
   })
 })
 
-describe('Upload with tus-js-client', () => {
-  it('goes on where it was stopped', async () => {
-    const [block] = inSection('Upload with tus-js-client', 'js')
-    const bytes = randomBytes(24 * 1024 * 1024)
-    const name = `${randomBytes(6).toString('hex')}.bin`
-    await writeFile(path.join(folder, name), bytes)
-    await writeFile(path.join(folder, 'upload.mjs'), block?.text ?? '')
-    await symlink(path.join(root, 'node_modules'), path.join(folder, 'node_modules'))
-    const env = { ...environment(), FILE: name }
-    const requests = () => server.logged.filter((line) => line.path === '/files/')
-    const before = requests().length
+/** What a section's program is, and what it takes to run it. */
+interface Resumed {
+  section: string
+  language: string
+  file: string
+  program: string
+  /** Beside it, for what it imports. */
+  modules?: string
+}
 
-    const stuck = gate.close()
-    const first: ChildProcess = spawn(process.execPath, ['upload.mjs'], {
-      cwd: folder,
-      env,
-      stdio: 'ignore',
-    })
-    await stuck
-    first.kill('SIGKILL')
-    await once(first, 'exit')
-    gate.open()
-    expect((await list(name)).count).toBe(0)
+/** Runs a program until it is in the middle of a file, kills it, and runs it again. */
+async function runTwice({ section, language, file, program, modules }: Resumed): Promise<void> {
+  const [block] = inSection(section, language)
+  const bytes = randomBytes(24 * 1024 * 1024)
+  const name = `${randomBytes(6).toString('hex')}.bin`
+  await writeFile(path.join(folder, name), bytes)
+  await writeFile(path.join(folder, file), block?.text ?? '')
+  if (modules !== undefined) await symlink(modules, path.join(folder, path.basename(modules)))
+  const env = { ...environment(), FILE: name }
+  const creations = () =>
+    server.logged.filter(({ path, method }) => path === '/files/' && method === 'POST').length
+  const before = creations()
 
-    const said = await run(process.execPath, ['upload.mjs'], env)
-    const { count, results } = await list(name)
-    expect(count).toBe(1)
-    expect(said.trim().split('\n').at(-1)).toBe(results[0]?.f)
-    expect((await bytesOf(results[0]?.f ?? '')).equals(bytes)).toBe(true)
-    expect(requests().length - before, 'the second run must not create another upload').toBe(1)
-  })
+  const stuck = gate.close()
+  const first: ChildProcess = spawn(program, [file], { cwd: folder, env, stdio: 'ignore' })
+  await stuck
+  first.kill('SIGKILL')
+  await once(first, 'exit')
+  gate.open()
+  expect((await list(name)).count).toBe(0)
+
+  const said = await run(program, [file], env)
+  const { count, results } = await list(name)
+  expect(count).toBe(1)
+  expect(said.trim().split('\n').at(-1)).toBe(results[0]?.f)
+  expect((await bytesOf(results[0]?.f ?? '')).equals(bytes)).toBe(true)
+  expect(creations() - before, 'the second run must not create another upload').toBe(1)
+}
+
+describe('With tus-js-client', () => {
+  it('goes on where it was stopped', () =>
+    runTwice({
+      section: 'With tus-js-client',
+      language: 'js',
+      file: 'upload.mjs',
+      program: process.execPath,
+      modules: path.join(root, 'node_modules'),
+    }))
+})
+
+describe.skipIf(python === undefined)('With Python', () => {
+  it('goes on where it was stopped', () =>
+    runTwice({
+      section: 'With Python',
+      language: 'python',
+      file: 'upload.py',
+      program: python?.program ?? '',
+    }))
 })
 
 describe('Accounts', () => {

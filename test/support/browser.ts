@@ -29,13 +29,38 @@ export function describeInBrowser(name: string, tests: () => void): void {
 export interface TestBrowser {
   /** A new tab; storage is shared by all of them, as in the browser of one person. */
   open(url: string): Promise<Page>
+  /** Ends it as a crash would, and starts it again on what is on disk. */
+  crash(): Promise<void>
   close(): Promise<void>
 }
 
 /** A Chromium with an empty profile on disk, so that what a page stores is stored as for people. */
 export async function startBrowser(): Promise<TestBrowser> {
   const profile = await mkdtemp(path.join(tmpdir(), 'landfall-browser-'))
-  const context: BrowserContext = await chromium.launchPersistentContext(profile, {
+  let context = await launch(profile)
+  return {
+    async open(url) {
+      const page = await context.newPage()
+      await page.goto(url)
+      return page
+    },
+    async crash() {
+      const gone = context.waitForEvent('close')
+      const session = await context.newCDPSession(await context.newPage())
+      // There is nobody left to answer.
+      await session.send('Browser.crash').catch(() => {})
+      await gone
+      context = await launch(profile)
+    },
+    async close() {
+      await context.close()
+      await rm(profile, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+function launch(profile: string): Promise<BrowserContext> {
+  return chromium.launchPersistentContext(profile, {
     executablePath: program,
     headless: true,
     // Without these it talks to its maker, and a closed network refuses that by refusing much more.
@@ -49,17 +74,6 @@ export async function startBrowser(): Promise<TestBrowser> {
       '--disable-sync',
     ],
   })
-  return {
-    async open(url) {
-      const page = await context.newPage()
-      await page.goto(url)
-      return page
-    },
-    async close() {
-      await context.close()
-      await rm(profile, { recursive: true, force: true, maxRetries: 5 })
-    },
-  }
 }
 
 /** Lets the page send no more than so many bytes a second, whatever the machine could do. */

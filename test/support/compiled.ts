@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { buildAssets } from '../../build/assets.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -22,7 +23,7 @@ export async function compile(): Promise<{ folder: string; remove(): Promise<voi
       extends: path.join(root, 'tsconfig.json'),
       compilerOptions: { noEmit: false, noCheck: true, rootDir: root, outDir: folder },
       include: [path.join(root, 'src'), path.join(root, 'test/support/*-process.ts')],
-      exclude: [],
+      exclude: [path.join(root, 'src/web')],
     }),
   )
   // Where the code looks for them beside src/.
@@ -33,5 +34,6 @@ export async function compile(): Promise<{ folder: string; remove(): Promise<voi
     'bin/tsc',
   )
   await promisify(execFile)(process.execPath, [tsc, '-p', project])
+  await buildAssets(path.join(folder, 'dist'))
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { build } from 'esbuild'
@@ -25,10 +25,13 @@ const contentTypes: Record<string, string> = {
 export async function serveExamples(bundled: readonly string[] = []): Promise<ExamplePages> {
   const built = new Map<string, Uint8Array>()
   for (const example of bundled) {
+    const folder = path.join(root, 'examples', example)
+    const [main = ''] = (await readdir(folder)).filter((name) => /^main\.jsx?$/.test(name))
     const { outputFiles } = await build({
-      entryPoints: [path.join(root, 'examples', example, 'main.js')],
-      outdir: path.join(root, 'examples', example, 'built'),
+      entryPoints: [path.join(folder, main)],
+      outdir: path.join(folder, 'built'),
       bundle: true,
+      jsx: 'automatic',
       write: false,
     })
     for (const file of outputFiles) built.set(file.path, file.contents)

@@ -61,9 +61,21 @@ export interface OwnPostgres {
   stop(): Promise<void>
 }
 
+export interface PostgresOptions {
+  /** The folder that its own folder is made in. Default: that of the system for such things. */
+  within?: string
+  /** Settings as `name=value`. Default: those of tests, where a power cut may lose everything. */
+  settings?: readonly string[]
+}
+
+const TEST_SETTINGS = ['fsync=off', 'full_page_writes=off', 'shared_buffers=64MB']
+
 /** A Postgres from npm, in a folder of its own. */
-export async function startPostgres(): Promise<OwnPostgres> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'landfall-postgres-'))
+export async function startPostgres({
+  within = tmpdir(),
+  settings = TEST_SETTINGS,
+}: PostgresOptions = {}): Promise<OwnPostgres> {
+  const directory = await mkdtemp(path.join(within, 'landfall-postgres-'))
   const root = process.getuid?.() === 0
   // Postgres refuses to run as root: the package then makes a user of its own, who must get in.
   if (root) await chmod(directory, 0o777)
@@ -77,16 +89,7 @@ export async function startPostgres(): Promise<OwnPostgres> {
     persistent: true,
     createPostgresUser: root,
     initdbFlags: ['--encoding=UTF8', '--locale=C.UTF-8'],
-    postgresFlags: [
-      '-c',
-      'fsync=off',
-      '-c',
-      'full_page_writes=off',
-      '-c',
-      'max_connections=200',
-      '-c',
-      'shared_buffers=64MB',
-    ],
+    postgresFlags: ['max_connections=200', ...settings].flatMap((setting) => ['-c', setting]),
     onLog: () => {},
     onError: () => {},
   })

@@ -21,17 +21,21 @@ export interface NginxOptions {
   files: string
   /** Whether it compresses whatever it can, as systems may have it. Default true. */
   gzip?: boolean
+  /** Default: the block of docs/nginx.md. `shipped`: docker/nginx.conf, for two servers. */
+  config?: 'documented' | 'shipped'
 }
 
-/** Starts nginx with the configuration of docs/nginx.md, between clients and `backend`. */
+/** Starts nginx with a configuration that people copy, between clients and `backend`. */
 export async function startNginx(
   program: string,
-  { backend, files, gzip = true }: NginxOptions,
+  { backend, files, gzip = true, config: which = 'documented' }: NginxOptions,
 ): Promise<Nginx> {
   const folder = await mkdtemp(path.join(tmpdir(), 'landfall-nginx-'))
-  const port = await freePort()
+  const to = { backend: [backend].flat(), files, port: await freePort() }
   const config = path.join(folder, 'nginx.conf')
-  await writeFile(config, wrapped(folder, gzip, await documented({ backend, files, port })))
+  const text =
+    which === 'shipped' ? await shipped(folder, to) : wrapped(folder, gzip, await documented(to))
+  await writeFile(config, text)
   // As root nginx would make its workers another user; so it is one from the start, as it may be.
   const asRoot = process.getuid?.() === 0
   if (asRoot) await chown(folder, NOBODY, NOBODY)
@@ -42,12 +46,12 @@ export async function startNginx(
     ...(asRoot ? { uid: NOBODY, gid: NOBODY } : {}),
   })
   try {
-    await accepts(port, child)
+    await accepts(to.port, child)
   } catch (error) {
     throw new Error(`nginx did not start: ${await readFile(log, 'utf8')}`, { cause: error })
   }
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${to.port}`,
     async close() {
       const ended = once(child, 'exit')
       child.kill('SIGTERM')
@@ -57,31 +61,55 @@ export async function startNginx(
   }
 }
 
-/** The block that people copy, with other ports and folders. */
-async function documented(to: {
-  backend: string | readonly string[]
+interface Places {
+  backend: readonly string[]
   files: string
   port: number
-}): Promise<string> {
+}
+
+/** The block that people copy, with other ports and folders. */
+async function documented(to: Places): Promise<string> {
   const page = await readFile(path.join(root, 'docs/nginx.md'), 'utf8')
   const [, block = ''] = /^```nginx\n([\s\S]*?)^```$/m.exec(page) ?? []
-  const servers = [to.backend].flat().map((url) => `server ${new URL(url).host};`)
-  const changes = [
+  const servers = to.backend.map((url) => `server ${new URL(url).host};`)
+  return replaced(block, [
     ['server 127.0.0.1:8080;', servers.join('\n  ')],
     ['listen 80;', `listen 127.0.0.1:${to.port};`],
     ['alias /srv/landfall/data/files/;', `alias ${to.files}/;`],
-  ] as const
-  return changes.reduce((text, [from, into]) => {
-    if (!text.includes(from)) throw new Error(`docs/nginx.md has no ${from}`)
-    return text.replace(from, into)
-  }, block)
+  ])
+}
+
+/** docker/nginx.conf as it is, with other ports, hosts and folders. */
+export async function shipped(folder: string, to: Places): Promise<string> {
+  const [first = '', second = ''] = to.backend.map((url) => new URL(url).host)
+  return replaced(await readFile(path.join(root, 'docker/nginx.conf'), 'utf8'), [
+    ['pid /run/nginx.pid;', `pid ${folder}/nginx.pid;`],
+    ['error_log /dev/stderr warn;', `error_log ${folder}/error.log warn;`],
+    // An ordinary user may have fewer.
+    ['worker_rlimit_nofile 65536;', ''],
+    ['http {', `http {\n${temporaryFolders(folder)}`],
+    ['server landfall-1:8080', `server ${first}`],
+    ['server landfall-2:8080', `server ${second}`],
+    ['listen 80;', `listen 127.0.0.1:${to.port};`],
+    ['alias /srv/landfall/files/;', `alias ${to.files}/;`],
+  ])
+}
+
+function replaced(text: string, changes: readonly (readonly [string, string])[]): string {
+  return changes.reduce((before, [from, into]) => {
+    if (!before.includes(from)) throw new Error(`the configuration has no ${from}`)
+    return before.replace(from, into)
+  }, text)
+}
+
+function temporaryFolders(folder: string): string {
+  return ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${folder}/${name};`)
+    .join('\n')
 }
 
 /** What a system's own nginx.conf has around the http block. */
 function wrapped(folder: string, gzip: boolean, http: string): string {
-  const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  )
   return [
     `pid ${folder}/nginx.pid;`,
     'events {}',
@@ -90,7 +118,7 @@ function wrapped(folder: string, gzip: boolean, http: string): string {
     // What systems set, and what must not get at a file's headers or bytes.
     'default_type text/html;',
     ...(gzip ? ['gzip on;', 'gzip_types *;'] : []),
-    ...folders,
+    temporaryFolders(folder),
     http,
     '}',
   ].join('\n')

@@ -11,14 +11,28 @@ export interface Block {
 }
 
 /** The fenced blocks of README.md, in order, exactly as a reader copies them. */
-export async function readmeBlocks(): Promise<Block[]> {
-  const readme = await readFile(path.join(root, 'README.md'), 'utf8')
+export function readmeBlocks(): Promise<Block[]> {
+  return blocksOf('README.md')
+}
+
+/** Those of any page of the checkout. */
+export async function blocksOf(page: string): Promise<Block[]> {
+  const text = await readFile(path.join(root, page), 'utf8')
   const blocks: Block[] = []
   let section = ''
-  for (const match of readme.matchAll(/^#+ (.+)$|^```(\w+)\n([\s\S]*?)^```$/gm)) {
-    const [, heading, language, text] = match
+  for (const match of text.matchAll(/^#+ (.+)$|^```(\w+)\n([\s\S]*?)^```$/gm)) {
+    const [, heading, language, block] = match
     if (heading !== undefined) section = heading
-    if (language !== undefined && text !== undefined) blocks.push({ section, language, text })
+    if (language !== undefined && block !== undefined)
+      blocks.push({ section, language, text: block })
   }
   return blocks
+}
+
+/** The blocks of a page that a reader may run, also those that are indented. */
+export async function codeBlocksIn(page: string): Promise<string[]> {
+  const text = await readFile(path.join(root, page), 'utf8')
+  return [
+    ...text.matchAll(/^ *```(?:sh|bash|js|jsx|ts|tsx|python|nginx)\n([\s\S]*?)^ *```$/gm),
+  ].map(([, block = '']) => block)
 }

@@ -35,6 +35,7 @@ export function noteRequest(
   }
   const [path = '', query = ''] = url.split('?', 2)
   note(sent, query)
+  note(sent, new URLSearchParams(query).get('signature') ?? '')
   const [, token] = /\/(?:upload-session|media)\/([\w-]{20,})/.exec(path) ?? []
   if (token) note(sent, token)
 }

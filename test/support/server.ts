@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { inject } from 'vitest'
 import { compose, type Landfall, type Replacements } from '../../src/compose.ts'
 import { readConfig } from '../../src/config.ts'
 import type { OpenDatabase } from '../../src/db/database.ts'
@@ -84,6 +85,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     const landfall = await compose(config, {
       log,
       database,
+      assets: path.join(inject('compiled'), 'dist'),
       ...plainStorage({
         ...replaced,
         ...strictStorage(replaced),

@@ -40,7 +40,7 @@ export interface SourceFile {
 
 /** Every file of src/, with what it imports. */
 export async function readSources(): Promise<SourceFile[]> {
-  const names = await filesBelow('src', ['.ts'])
+  const names = await filesBelow('src', ['.ts', '.tsx'])
   return Promise.all(
     names.map(async (name) => {
       const text = await readFile(path.join(root, 'src', name), 'utf8')

@@ -37,6 +37,8 @@ describe('readConfig', () => {
       acceptedFileFormats: null,
       maxImagePixels: 268_402_689,
       mediaAccess: 'public',
+      mediaSecrets: null,
+      mediaLinkExpiresMs: 3_600_000,
       mediaDigest: null,
       mediaManifests: null,
       resumableHttp: true,
@@ -110,6 +112,15 @@ describe('readConfig', () => {
     ['SHUTDOWN_TIMEOUT', '2s', { shutdownTimeoutMs: 2000 }],
     ['STORAGE', 'disk', { storage: 'disk' }],
     ['MEDIA_ACCESS', 'public', { mediaAccess: 'public' }],
+    ['MEDIA_ACCESS', 'signed', { mediaAccess: 'signed' }],
+    ['MEDIA_ACCESS', 'private', { mediaAccess: 'private' }],
+    ['MEDIA_LINK_EXPIRES', '7d', { mediaLinkExpiresMs: 7 * 86_400_000 }],
+    ['MEDIA_SECRET', 'x'.repeat(32), { mediaSecrets: [Buffer.from('x'.repeat(32))] }],
+    [
+      'MEDIA_SECRET',
+      ` ${'x'.repeat(32)}\n${'y'.repeat(40)} `,
+      { mediaSecrets: [Buffer.from('x'.repeat(32)), Buffer.from('y'.repeat(40))] },
+    ],
     ['SERVE_WITH', 'node', { serveWith: { by: 'node' } }],
     [
       'SERVE_WITH',
@@ -178,7 +189,12 @@ describe('readConfig', () => {
     ['MAX_CONNECTIONS', '0'],
     ['ACCEPTED_FILE_FORMATS', 'pictures of cats'],
     ['MAX_IMAGE_PIXELS', '9007199254740992'],
-    ['MEDIA_ACCESS', 'signed'],
+    ['MEDIA_ACCESS', 'secret'],
+    ['MEDIA_SECRET', 'x'.repeat(31)],
+    ['MEDIA_SECRET', `${'x'.repeat(32)} short`],
+    ['MEDIA_SECRET', Array(11).fill('x'.repeat(32)).join(' ')],
+    ['MEDIA_LINK_EXPIRES', '4s'],
+    ['MEDIA_LINK_EXPIRES', '366d'],
     ['SERVE_WITH', 'x-sendfile'],
     ['MEDIA_URL', 'media.example.org'],
     ['MEDIA_URL', 'https://user:secret@media.example.org/'],
@@ -241,6 +257,15 @@ describe('readConfig', () => {
     expect(problemsOf({ SERVE_WITH: 'redirect', MEDIA_URL: 'nowhere' })).toHaveLength(1)
   })
 
+  it('refuses to redirect to a public place those whom a signature or a token has let in', () => {
+    const redirect = { SERVE_WITH: 'redirect', MEDIA_URL: 'https://media.example.org' }
+    for (const mode of ['signed', 'private'])
+      expect(problemsOf({ ...redirect, MEDIA_ACCESS: mode })).toEqual([
+        expect.stringMatching(`^SERVE_WITH: redirect .*MEDIA_ACCESS=${mode}.*x-accel-redirect$`),
+      ])
+    expect(problemsOf({ ...redirect, MEDIA_ACCESS: 'public' })).toEqual([])
+  })
+
   it('reads the internal location and the port of clamd', () => {
     const accel = { SERVE_WITH: 'x-accel-redirect', X_ACCEL_PREFIX: '/internal/media/' }
     expect(readConfig(accel).serveWith).toMatchObject({ prefix: '/internal/media/' })
@@ -272,7 +297,11 @@ describe('readConfig', () => {
   })
 
   it('never repeats a secret', () => {
-    const text = problemsOf({ DATABASE_URL: 'x://u:hunter2@h', ADMIN_TOKEN: 'hunter2' }).join()
+    const text = problemsOf({
+      DATABASE_URL: 'x://u:hunter2@h',
+      ADMIN_TOKEN: 'hunter2',
+      MEDIA_SECRET: 'hunter2',
+    }).join()
     expect(text).toContain('DATABASE_URL')
     expect(text).toContain('ADMIN_TOKEN')
     expect(text).not.toContain('hunter2')

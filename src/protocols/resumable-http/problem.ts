@@ -34,6 +34,7 @@ const KINDS: Record<Reason, Kind> = {
   'method-not-allowed': {},
   'offset-mismatch': { type: 'mismatching-upload-offset', title: 'Mismatching upload offset' },
   'upload-ended': {},
+  'link-ended': {},
   'precondition-failed': {},
   'too-large': {},
   'quota-exceeded': {},

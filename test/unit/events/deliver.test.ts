@@ -74,6 +74,7 @@ function deliverFrom(outbox: Outbox, tried: string[] = [], random = 0): Delivery
       allowPrivate: true,
     },
     ...{ outbox, origin: '', lookEveryMs: NEVER, random: () => random },
+    urlOf: () => '',
     files: { find: async () => undefined },
     now: () => new Date(),
     newId: () => 'test',

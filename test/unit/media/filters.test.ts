@@ -108,7 +108,8 @@ describe('a list request', () => {
   })
 
   it('always ends its ordering with the id', () => {
-    expect(statement(parse('ordering=size')).sql).toMatch(/"size" asc nulls last, .*"id" desc/)
+    expect(statement(parse('ordering=size')).sql).toMatch(/"size" asc nulls first, .*"id" desc/)
+    expect(statement(parse('ordering=width')).sql).toMatch(/"width" asc nulls last, .*"id" desc/)
     expect(statement(parse('ordering=-id')).sql).toMatch(/order by "media_files"."id" desc$/)
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { toRecord } from '../../../src/media/record.ts'
+import { mediaUrl, toRecord } from '../../../src/media/record.ts'
 import type { MediaRow } from '../../../src/media/repo.ts'
 
 const row: MediaRow = {
@@ -23,7 +23,7 @@ const row: MediaRow = {
 }
 
 const record = (changes: Partial<MediaRow> = {}) =>
-  toRecord({ ...row, ...changes }, 'https://files.example')
+  toRecord({ ...row, ...changes }, 'https://files.example', mediaUrl)
 
 describe('toRecord', () => {
   it('has the fields of the documentation in their order, and no image data', () => {

@@ -1,0 +1,3 @@
+module landfall/bench/client
+
+go 1.21

@@ -1,0 +1,28 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { mediaChanges, mediaCounts } from '../../src/db/schema.ts'
+import { insertMedia } from '../support/media-rows.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+let server: TestServer | undefined
+afterEach(() => server?.close())
+
+describe('a server', () => {
+  it('adds up what changed in the library, and its listings count the same', async () => {
+    server = await startServer({ replicas: 1 })
+    const { database, url, admin } = server
+    const count = async () => {
+      const answer = await fetch(`${url}/api/media/files`, { headers: { Authorization: admin } })
+      return ((await answer.json()) as { count: number }).count
+    }
+    for (let n = 0; n < 3; n++) await insertMedia(database.db)
+    expect(await count()).toBe(3)
+    await vi.waitFor(
+      async () => {
+        expect(await database.db.$count(mediaChanges)).toBe(0)
+        expect(await database.db.$count(mediaCounts)).toBeGreaterThan(0)
+      },
+      { timeout: 30_000, interval: 100 },
+    )
+    expect(await count()).toBe(3)
+  })
+})

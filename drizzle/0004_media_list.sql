@@ -20,7 +20,9 @@ CREATE TABLE "media_counts" (
 	CONSTRAINT "media_counts_dimension_label_bucket_pk" PRIMARY KEY("dimension","label","bucket")
 );
 --> statement-breakpoint
-CREATE FUNCTION "media_files_note_change"() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION "media_files_note_change"() RETURNS trigger LANGUAGE plpgsql
+  -- Whoever writes: a restore of the data alone runs with an empty search_path.
+  SET search_path FROM CURRENT AS $$
 begin
   if tg_op = 'TRUNCATE' then
     delete from media_changes;

@@ -167,6 +167,7 @@ function docsDeps({ config, assets, originOfRequest }: DoorDeps): DocsDeps {
   return {
     folder: path.join(assets, 'docs'),
     originOf: originOfRequest,
+    oneOrigin: config.publicUrl !== undefined,
     api: {
       version: readVersion(),
       chunked: {

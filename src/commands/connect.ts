@@ -32,6 +32,16 @@ export function addressOf(env: Environment, url?: string): Address {
   return { url: named.replace(/\/+$/, ''), token }
 }
 
+/**
+ * Where an upload is that a server has named in `Location`, by the address at which the server was
+ * asked: whatever it calls itself, such as `http:` behind a proxy that ends TLS, the token and the
+ * bytes go nowhere else.
+ */
+export function uploadAt({ url }: Address, location: string): string {
+  const { pathname } = new URL(location, url)
+  return url + pathname.slice(Math.max(0, pathname.lastIndexOf('/files/')))
+}
+
 /** A client of the running server, for commands that must have a token. */
 export function connect(env: Environment): Client {
   const { url, token } = addressOf(env)

@@ -12,7 +12,10 @@ import { wordsOf } from './error-words.ts'
 /** What is asked of it is in Postgres from here on (pg_current_xact_id, gen_random_uuid). */
 const OLDEST_POSTGRES = 13
 
-/** Opens the database as it is, changes nothing, and looks at it. */
+/**
+ * Opens the database without bringing its tables up to date, and looks at it. The embedded one is
+ * started for it: after a crash that recovers it, as any start does.
+ */
 export async function checkDatabase(config: Config, inUse: boolean): Promise<Finding[]> {
   const check = 'database'
   const { databaseUrl, dataDir } = config

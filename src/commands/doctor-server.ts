@@ -1,6 +1,6 @@
 import { createClient, LandfallError } from '../client/client.ts'
 import { formatSize } from '../wire/size.ts'
-import type { Address } from './connect.ts'
+import { type Address, uploadAt } from './connect.ts'
 import { clockFinding, type Finding, fail, ok, warn } from './doctor-finding.ts'
 import { arrivesBeforeItEnds, PROBE_BYTES, refusesLength } from './doctor-probe.ts'
 
@@ -224,13 +224,14 @@ async function withUpload(
       method: 'POST',
       headers: { ...TUS, 'Upload-Length': String(size) },
     })
-    const { pathname } = new URL(answer.headers.get('location') ?? '', address.url)
     // By the address that was given: what it calls itself is another check's affair.
-    const path = pathname.slice(Math.max(0, pathname.indexOf('/files/')))
+    const upload = uploadAt(address, answer.headers.get('location') ?? '')
     try {
-      return await look(address.url + path)
+      return await look(upload)
     } finally {
-      await request(path, { method: 'DELETE', headers: TUS }).catch(() => {})
+      await request(upload.slice(address.url.length), { method: 'DELETE', headers: TUS }).catch(
+        () => {},
+      )
     }
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error)

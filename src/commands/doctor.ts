@@ -11,12 +11,20 @@ import { checkStorage } from './doctor-storage.ts'
 import { CommandFailure, exitCodes } from './exit.ts'
 import { printable } from './output.ts'
 
+/** What is done to have a look; the rest is only read. */
+const TOUCHED = `
+It writes a small object to the storage, begins uploads at the running server, and removes both.
+Where the database is the embedded one and no server runs, it starts that database as a server
+would, but for migrations: files in DATA_DIR/db change, DATA_DIR/lock is held meanwhile, and a
+server that is started in these seconds is refused. DATA_DIR/files is made where it is missing.`
+
 /** `doctor`: looks at everything that a server needs, and says what to mend. */
 export function addDoctorCommand(program: Command, context: CommandContext): void {
   program
     .command('doctor')
     .description('Check configuration, database, storage and a running server (LANDFALL_URL).')
     .option('--json', 'print what was found as JSON')
+    .addHelpText('after', TOUCHED)
     .action(async (options: { json?: boolean }) => {
       const { output } = context
       const findings: Finding[] = []

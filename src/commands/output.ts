@@ -24,6 +24,11 @@ export function printable(value: unknown): string {
   return text.replace(/[\p{Cc}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
 }
 
+/** As `printable`, for text of several lines. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n')
+}
+
 /** Columns as wide as their longest value; no row is cut. */
 export function table(heads: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const cells = [heads, ...rows.map((row) => row.map(printable))]

@@ -12,6 +12,7 @@ import { wordsOf } from './error-words.ts'
 import { CommandFailure, exitCodes } from './exit.ts'
 import { addFilesCommand } from './files.ts'
 import { addImportCommand } from './import.ts'
+import { printableLines } from './output.ts'
 import { addRebuildCommand } from './rebuild.ts'
 import { serve } from './serve.ts'
 import { addUploadCommand } from './upload.ts'
@@ -48,7 +49,8 @@ async function runCommand(
     // Commander has printed what it has to say: help and the version end it as errors do.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
     const message = error instanceof LandfallError ? complaintOf(error) : wordsOf(error)
-    context.output.note(`landfall: ${message}`)
+    // Names of files and words of a server are in it.
+    context.output.note(`landfall: ${printableLines(message)}`)
     if (error instanceof ConfigError) return exitCodes.configuration
     return error instanceof CommandFailure ? error.exitCode : exitCodes.failed
   }

@@ -59,6 +59,7 @@ export function greeting(url: string, adminKey: string | null, config: Config): 
       : 'PostgreSQL'
   const lines = [
     `Landfall is serving at ${url}`,
+    `  page       ${url}/`,
     `  tus        ${url}/files/`,
     `  media API  ${url}/api/media/files`,
     `  docs       ${url}/docs`,

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs'
 import { lstat, opendir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { CommandFailure } from './exit.ts'
+import { printable } from './output.ts'
 
 /** A file that is to be uploaded. */
 export interface LocalFile {
@@ -39,12 +40,18 @@ export async function collectFiles(
     } catch (error) {
       const { code, path: at = each } = error as NodeJS.ErrnoException
       missing.push(
-        `${at}: ${code === 'ENOENT' ? 'there is no such file' : `not readable (${code})`}`,
+        `${printable(at)}: ${code === 'ENOENT' ? 'there is no such file' : `not readable (${code})`}`,
       )
     }
   }
   if (missing.length > 0) throw new CommandFailure(missing.join('\n'))
   return [...found.values()]
+}
+
+/** Whether a file is not as it was found: another size, another last change, or gone. */
+export async function hasChanged({ path: file, size, mtimeMs }: LocalFile): Promise<boolean> {
+  const now = await stat(file).catch(() => null)
+  return now === null || now.size !== size || now.mtimeMs !== mtimeMs
 }
 
 type OnSkipped = (shown: string, why: string) => void

@@ -6,8 +6,8 @@ import type {
   Upload as TusUpload,
   UploadOptions,
 } from 'tus-js-client'
-import type { Address } from './connect.ts'
-import type { LocalFile } from './upload-files.ts'
+import { type Address, uploadAt } from './connect.ts'
+import { hasChanged, type LocalFile } from './upload-files.ts'
 import type { UploadState } from './upload-state.ts'
 
 /** A file that is in the library. */
@@ -49,6 +49,14 @@ const PASSING: ReadonlySet<number> = new Set([408, 409, 423, 429])
 /** The upload was begun, and the server does not know it any more. */
 class UploadGone extends Error {}
 
+/** What was sent is neither the file that was found nor the one that is there. */
+class FileChanged extends Error {
+  constructor(uploadUrl: string | null) {
+    const rest = uploadUrl === null ? '' : `; what was sent can be removed: DELETE ${uploadUrl}`
+    super(`changed while it was sent${rest}`)
+  }
+}
+
 /** The server refuses it; `status` 0: there was no answer. */
 export class UploadRefused extends Error {
   readonly status: number
@@ -60,8 +68,9 @@ export class UploadRefused extends Error {
 }
 
 /**
- * Uploads a file, going on where an earlier run has stopped. Rejects with an UploadRefused, and with
- * the signal's reason when it was aborted: what arrived is kept then.
+ * Uploads a file, going on where an earlier run has stopped. Rejects with an UploadRefused, with the
+ * signal's reason when it was aborted (what arrived is kept then), and with an Error that names the
+ * upload where the file has changed meanwhile.
  *
  * @param onProgress bytes that the server has, or that are under way to it.
  */
@@ -73,8 +82,9 @@ export async function uploadOne(
   try {
     return await run(deps, file, onProgress)
   } catch (error) {
+    // Also where it is put back as it was: the upload has parts of something else.
+    if (error instanceof UploadGone || error instanceof FileChanged) deps.state.forget(file)
     if (!(error instanceof UploadGone)) throw error
-    deps.state.forget(file)
     return run(deps, file, onProgress)
   }
 }
@@ -93,7 +103,9 @@ async function run(
   const abort = () => transfer.stop(signal.reason)
   signal.addEventListener('abort', abort)
   try {
-    return await transfer.done
+    const uploaded = await transfer.done
+    if (await hasChanged(file)) throw new FileChanged(uploaded.uploadUrl)
+    return uploaded
   } finally {
     signal.removeEventListener('abort', abort)
     transfer.stop()
@@ -113,7 +125,8 @@ function begin(
   input: ReadStream,
   onProgress: (bytes: number, resumedFrom: number) => void,
 ): Transfer {
-  const known = state.find(file)
+  const kept = state.find(file)
+  const known = kept === null ? null : uploadAt(deps.address, kept)
   let [over, resumedFrom] = [false, 0]
   let request: HttpRequest | undefined
   let settle: { resolve(uploaded: Uploaded): void; reject(reason: unknown): void } | undefined
@@ -124,7 +137,10 @@ function begin(
     ...optionsOf(deps, file, known),
     // An upload that was aborted while it opened its file goes on by itself.
     onShouldRetry: (error) => !over && isPassing(statusOf(error)),
-    onBeforeRequest(next) {
+    async onBeforeRequest(next) {
+      // Of a file that has become shorter the library sends nothing, again and again.
+      if (next.getMethod() === 'PATCH' && (await hasChanged(file)))
+        stop(new FileChanged(upload.url))
       if (over) throw new Error('it is over')
       request = next
       watch.begin()
@@ -133,7 +149,9 @@ function begin(
       // Without an endpoint it never begins anew by itself: by its own rules one 502 of a proxy
       // would be enough for that.
       upload.options.endpoint = null
-      if (upload.url !== null && known === null) state.keep(file, upload.url)
+      if (upload.url === null || known !== null) return
+      upload.url = uploadAt(deps.address, upload.url)
+      state.keep(file, upload.url)
     },
     onAfterResponse(asked, answer) {
       watch.heard()

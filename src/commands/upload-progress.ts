@@ -123,7 +123,7 @@ export function createProgress({
       endedBytes += file.size
       if (draw) draw(clear())
       // The bars come back with the next look: what else is to be said now has its place above them.
-      output.note(`${printable(file.shown)}: ${words}`)
+      output.note(`${printable(file.shown)}: ${printable(words)}`)
     },
     stop() {
       clearInterval(timer)

@@ -37,13 +37,26 @@ export function stateFolder(env: Environment): string {
   return path.join(folder, 'landfall', 'uploads')
 }
 
-/** @param server a file is known by where it goes, where it is, its size and its last change. */
-export function openUploadState(folder: string, server: string): UploadState {
+/** What an upload is given when it is begun, and cannot be changed when it goes on. */
+interface Given {
+  name?: string | undefined
+  description?: string | undefined
+}
+
+/**
+ * A file is known by where it goes, where it is, its size and its last change, and by what it was
+ * given: who runs the command again with another name means another upload.
+ */
+export function openUploadState(
+  folder: string,
+  server: string,
+  { name, description }: Given = {},
+): UploadState {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   removeOld(folder)
 
   function placeOf({ path: file, size, mtimeMs }: LocalFile): string {
-    const key = JSON.stringify([server, file, size, mtimeMs])
+    const key = JSON.stringify([server, file, size, mtimeMs, name, description])
     return path.join(folder, `${createHash('sha256').update(key).digest('hex')}.json`)
   }
 

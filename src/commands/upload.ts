@@ -4,6 +4,7 @@ import { formatSize } from '../wire/size.ts'
 import { addressOf } from './connect.ts'
 import type { CommandContext } from './context.ts'
 import { CommandFailure, exitCodes } from './exit.ts'
+import { printable } from './output.ts'
 import { collectFiles, type LocalFile } from './upload-files.ts'
 import { type Uploaded, type UploadOneDeps, UploadRefused, uploadOne } from './upload-one.ts'
 import { createProgress, formatDuration, type Progress } from './upload-progress.ts'
@@ -58,20 +59,22 @@ async function upload(
   { env, output, terminal }: CommandContext,
 ): Promise<void> {
   const address = addressOf(env, options.url)
-  const files = await collectFiles(paths, (shown, why) => output.note(`${shown}: ${why}`))
+  const files = await collectFiles(paths, (shown, why) =>
+    output.note(`${printable(shown)}: ${why}`),
+  )
   if (files.length === 0) throw new CommandFailure('There are no files in it.')
   if (options.name !== undefined && files.length > 1)
     throw new CommandFailure('--name is for one file.', exitCodes.usage)
   const { Upload } = (await import('tus-js-client')) as { Upload: typeof TusUpload }
-  const state = openUploadState(stateFolder(env), address.url)
   const { name, description } = options
+  const state = openUploadState(stateFolder(env), address.url, { name, description })
   const stopping = new AbortController()
   const release = onInterrupt(process, () => stopping.abort(STOPPED))
   const progress = createProgress({ output, terminal, files })
   const begun = performance.now()
   const deps = { Upload, address, state, signal: stopping.signal, name, description }
   const outcomes = await uploadAll(deps, files, options.parallel, progress, ({ uploaded }) => {
-    if (!options.json) output.result(uploaded.url ?? uploaded.uploadUrl)
+    if (!options.json) output.result(printable(uploaded.url ?? uploaded.uploadUrl))
   }).finally(() => {
     release()
     progress.stop()

@@ -21,6 +21,8 @@ export async function migratePostgres(url: string): Promise<void> {
     // See postgres.ts: its failure would be nobody's.
     fetch_types: false,
     onnotice: () => {},
+    // Indexes take their time, and what a role has for its requests would end every start half way.
+    connection: { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 },
   })
   try {
     await client`select pg_advisory_lock(${MIGRATION_LOCK})`

@@ -48,11 +48,16 @@ async function read(file: string): Promise<Asset> {
   return assetOf(await readFile(file), type)
 }
 
-/** Bytes that are sent again and again. */
-export async function assetOf(plain: Buffer, type: string): Promise<Asset> {
+/**
+ * Bytes that are sent again and again.
+ *
+ * @param level of gzip: 9, the default, for what is compressed once; 1 for what others can have made
+ * anew.
+ */
+export async function assetOf(plain: Buffer, type: string, level = 9): Promise<Asset> {
   const hash = createHash('sha256').update(plain).digest('base64url').slice(0, 22)
   // One compressed form has one tag with the plain one, so it is a weak one (RFC 9110 §8.8.1).
-  return { type, plain, zipped: await promisify(gzip)(plain, { level: 9 }), etag: `W/"${hash}"` }
+  return { type, plain, zipped: await promisify(gzip)(plain, { level }), etag: `W/"${hash}"` }
 }
 
 /** Answers a GET or HEAD; `not-found` where there is no asset. */

@@ -10,6 +10,8 @@ export interface DocsDeps {
   api: ApiDescription
   /** Scheme and host of the server, without a slash at the end. */
   originOf: (c: Context<Env>) => string
+  /** Whether that is the same for whatever Host a request names (PUBLIC_URL). */
+  oneOrigin: boolean
 }
 
 /** Descriptions that are kept: one for each name by which the server is asked. */
@@ -19,9 +21,9 @@ const KEPT = 8
  * The API described: `/openapi.json`, and `/docs`, which shows it. Open to everybody. To be mounted
  * at `/`.
  */
-export function docsRoutes({ folder, api, originOf }: DocsDeps): Hono<Env> {
+export function docsRoutes({ folder, api, oneOrigin, originOf }: DocsDeps): Hono<Env> {
   const app = new Hono<Env>({ strict: false })
-  const document = describeApi(api)
+  const document = JSON.stringify(describeApi(api))
   const described = new Map<string, Promise<Asset>>()
 
   function describe(origin: string): Promise<Asset> {
@@ -29,8 +31,9 @@ export function docsRoutes({ folder, api, originOf }: DocsDeps): Hono<Env> {
     if (known) return known
     // Whoever asks decides on the Host: not all of their inventions are to be kept.
     if (described.size >= KEPT) described.clear()
-    const text = JSON.stringify({ ...document, servers: [{ url: origin }] })
-    const made = assetOf(Buffer.from(text), 'application/json')
+    const text = `${document.slice(0, -1)},"servers":${JSON.stringify([{ url: origin }])}}`
+    // Nor is each to cost much work: it takes no token to have one made.
+    const made = assetOf(Buffer.from(text), 'application/json', oneOrigin ? 9 : 1)
     described.set(origin, made)
     return made
   }

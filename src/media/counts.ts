@@ -165,9 +165,14 @@ const COUNTING_LOCK = 0x636f756e
  * batch: whoever counts sees a change in one or in the other. Where another server is at it, this
  * one leaves it alone.
  *
+ * @param goOn asked before each batch but the first.
  * @returns the number of changes that were added up.
  */
-export async function addUpChanges(db: Database, batch = BATCH): Promise<number> {
+export async function addUpChanges(
+  db: Database,
+  batch = BATCH,
+  goOn: () => boolean = () => true,
+): Promise<number> {
   for (let all = 0; ; ) {
     const [row] = await rows<{ taken: number | string }>(
       db,
@@ -190,6 +195,6 @@ export async function addUpChanges(db: Database, batch = BATCH): Promise<number>
     )
     const taken = Number(row?.taken ?? 0)
     all += taken
-    if (taken < batch) return all
+    if (taken < batch || !goOn()) return all
   }
 }

@@ -20,10 +20,12 @@ export interface MediaChanges {
 
 export type MediaRepo = ReturnType<typeof createMediaRepo>
 
+const ONE_SNAPSHOT = { isolationLevel: 'repeatable read', accessMode: 'read only' } as const
+
 /** The statements on media files. A database that is away is a Fault `unavailable`. */
 export function createMediaRepo(db: Database) {
-  const select = () =>
-    db
+  const select = (on: Database = db) =>
+    on
       .select({
         file: mediaFiles,
         user: {
@@ -41,21 +43,30 @@ export function createMediaRepo(db: Database) {
     return found && { ...found.file, user: found.user }
   }
 
+  async function listOn(on: Database, query: MediaQuery) {
+    const counted = await countFiles(on, query.conditions)
+    const { count } = counted
+    // Also keeps an offset that Postgres cannot count away from it.
+    if (query.paging.offset >= BigInt(count)) return { count, rows: [] }
+    // By ids that are found first: what is passed over on the way to them is not read as a whole.
+    const page = await withRetry(() =>
+      select(on)
+        .where(sql`${mediaFiles.id} = any(array(${pageIds(query, counted)}))`)
+        .orderBy(...orderBy(query.ordering)),
+    )
+    return { count, rows: page.map(({ file, user }) => ({ ...file, user })) }
+  }
+
   return {
-    /** The records of one page, and how many there are on all. Two statements at the most. */
-    async list(query: MediaQuery): Promise<{ count: number; rows: MediaRow[] }> {
-      const counted = await countFiles(db, query.conditions)
-      const { count } = counted
-      // Also keeps an offset that Postgres cannot count away from it.
-      if (query.paging.offset >= BigInt(count)) return { count, rows: [] }
-      // By ids that are found first: what is passed over on the way to them is not read as a whole.
-      const page = await withRetry(() =>
-        select()
-          .where(sql`${mediaFiles.id} = any(array(${pageIds(query, counted)}))`)
-          .orderBy(...orderBy(query.ordering)),
-      )
-      return { count, rows: page.map(({ file, user }) => ({ ...file, user })) }
-    },
+    /**
+     * The records of one page, and how many there are on all. Two statements at the most; pages
+     * behind the first in one snapshot, since they may be counted from the end: a file that comes
+     * between the two statements would shift them.
+     */
+    list: (query: MediaQuery): Promise<{ count: number; rows: MediaRow[] }> =>
+      query.paging.offset === 0n
+        ? listOn(db, query)
+        : withRetry(() => db.transaction((tx) => listOn(tx, query), ONE_SNAPSHOT)),
 
     find: (id: number) => one(eq(mediaFiles.id, id)),
 

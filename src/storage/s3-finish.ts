@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Fault } from '../errors.ts'
 import type { StoredPart } from './s3-bucket.ts'
 import { isNoSuchKey, s3Code } from './s3-faults.ts'
@@ -5,6 +6,9 @@ import type { S3Object } from './s3-objects.ts'
 import { type Assembly, assemble, endOfParts, type Piece, storedSize } from './s3-pieces.ts'
 import type { Reading } from './s3-read.ts'
 import { restKey, type Store, tailKey } from './s3-turn.ts'
+
+/** A store may have taken the parts of a multipart upload a little before its object is there. */
+const APPEARS_MS = [50, 200, 800]
 
 /**
  * Makes the object of its pieces, under its target, and forgets the pieces. May be run again, after
@@ -23,9 +27,11 @@ export async function finalise(
     throw new Error(`object holds ${storedSize(object.pieces)} bytes where ${size} were recorded`)
   let completed = found.parts.length > 0
   await makeObject(store, reading, object, found).catch(async (error: unknown) => {
-    // Two servers at once are more than some stores answer well: it may be done all the same.
-    if (!isUsedUp(error) && (await store.objects.find(key)) !== null) throw error
-    await requireFinished(store, to, size)
+    // Two servers at once are more than some stores answer well: it may be done all the same. What
+    // is there is whole, and nobody else makes an object of this key.
+    const isThere = (await store.bucket.size(to).catch(() => null)) === size
+    if (!isThere && !isUsedUp(error) && (await store.objects.find(key)) !== null) throw error
+    await requireFinished(store, to, size, APPEARS_MS)
     completed = false
   })
   // Also where another one has completed it: our part may have come after that.
@@ -35,8 +41,19 @@ export async function finalise(
   await store.objects.forget(key)
 }
 
-async function requireFinished({ bucket }: Store, key: string, size: number): Promise<void> {
-  const found = await bucket.size(key)
+/** @param pauses milliseconds before each further look, where it may be about to appear */
+async function requireFinished(
+  { bucket }: Store,
+  key: string,
+  size: number,
+  pauses: readonly number[] = [],
+): Promise<void> {
+  let found = await bucket.size(key)
+  for (const pause of pauses) {
+    if (found !== null) break
+    await delay(pause)
+    found = await bucket.size(key)
+  }
   if (found === null) throw new Fault('not-found')
   if (found !== size) throw new Error(`object holds ${found} bytes where ${size} were recorded`)
 }

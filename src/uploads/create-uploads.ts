@@ -78,7 +78,8 @@ export function createUploads<P>(core: Core<P>): Uploads<P> {
     digest: (upload, algorithm) => digestOf(core, upload, algorithm),
     async list(actor, { doors, everybody, limit, offset }) {
       const ownerId = ownerIdOf(actor)
-      if (ownerId === null && !everybody) return []
+      // What is shared is shared among users: `can` refuses anybody else each single one of them.
+      if (ownerId === null) return []
       const now = core.now().toISOString()
       return repo.list({ doors, ownerId: everybody ? null : ownerId, now, limit, offset })
     },

@@ -55,7 +55,7 @@ export interface BodyFacts {
 export interface ListQuery {
   /** Those of any of these doors. */
   doors: readonly string[]
-  /** Those of every user; otherwise the actor's own, none for an anonymous one. */
+  /** Those of every user; otherwise the actor's own. None for an anonymous one in either case. */
   everybody: boolean
   /** At most so many, after leaving out `offset` newer ones. */
   limit: number

@@ -67,12 +67,11 @@ function SignedIn({ user, client }: { user: User; client: Client }) {
 
 /** What there is for this user, from signing in to signing out. */
 function useVisitOf(user: User, client: Client): Visit {
-  const { queue, session, toasts } = useApp()
+  const { queue, toasts } = useApp()
   const visit = useMemo(() => {
     const library = rightsOf(user).library ? createLibrary(client) : null
     const shown = library ?? createLibrary(client)
-    const { headers } = session
-    const deletion = createDeletion({ client, library: shown, toasts, headers })
+    const deletion = createDeletion({ client, library: shown, toasts })
     return { user, client, library, deletion, thumbnails: createThumbnails(client) }
   }, [client])
   useEffect(() => {

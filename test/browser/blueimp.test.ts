@@ -70,7 +70,10 @@ describeInBrowser('jQuery File Upload in a browser', () => {
     const rangeOf = (index: number) =>
       `bytes ${index * CHUNK}-${Math.min((index + 1) * CHUNK, SIZE) - 1}/${SIZE}`
     const complete = undefined
-    expect(ranges).toEqual([...[0, 1, 1, 2, 3, 3, 4, 5, 6].map(rangeOf), complete])
+    // The chunk that the page was reloaded in is sent again, unless it was just done.
+    expect([...new Set(ranges)]).toEqual([...[0, 1, 2, 3, 4, 5, 6].map(rangeOf), complete])
+    expect(ranges.filter((range) => range === rangeOf(1))).toHaveLength(2)
+    expect(ranges.length).toBeLessThanOrEqual(10)
   })
 
   it('brings a file that is smaller than a chunk', async () => {

@@ -162,6 +162,19 @@ describeInBrowser('the library on the page', () => {
     await until(async () => (await records()).length === 0)
   })
 
+  it('deletes what was about to be deleted when its user signs out', async () => {
+    await media.upload('unwanted.txt', text('u'))
+    await open()
+    await fileOf(page, 'unwanted.txt').focus()
+    await page.keyboard.press('Delete')
+    await toastOf(page, 'Deleted “unwanted.txt”.').waitFor()
+    expect(await records()).toHaveLength(1)
+    const sent = page.waitForResponse((answer) => answer.request().method() === 'DELETE')
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    expect((await sent).status()).toBe(204)
+    expect(await records()).toEqual([])
+  })
+
   it('deletes and copies the links of many files at once', async () => {
     for (const name of ['a.txt', 'b.txt', 'c.txt']) await media.upload(name, text(name))
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
@@ -253,6 +266,30 @@ describeInBrowser('the library on the page', () => {
     } finally {
       await guarded.close()
     }
+  })
+
+  it('opens and hands on no file before it knows a way to it', async () => {
+    await media.upload('slow.txt', text('slow'))
+    let answer = () => {}
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    await open()
+    await page.route('**/links', async (route) => {
+      await asked
+      await route.continue()
+    })
+    await fileOf(page, 'slow.txt').click()
+    const dialog = page.getByRole('dialog')
+    const curl = dialog.getByRole('button', { name: 'Copy curl' })
+    await curl.waitFor()
+    expect(await curl.isDisabled()).toBe(true)
+    await dialog.getByText('Download').waitFor()
+    expect(await dialog.getByRole('link').count()).toBe(0)
+    answer()
+    await dialog.getByRole('link', { name: 'Download' }).waitFor()
+    await dialog.getByRole('link', { name: 'Open' }).waitFor()
+    expect(await curl.isDisabled()).toBe(false)
   })
 
   it('can be used with the keyboard alone', async () => {

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { gzipSync } from 'node:zlib'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeInBrowser, startBrowser, type TestBrowser } from '../support/browser.ts'
@@ -14,10 +16,10 @@ let page: Page
 const keyOf = (authorization: string) => authorization.replace('Token ', '')
 const note = { name: 'note.txt', mimeType: 'text/plain', buffer: Buffer.from('a note\n') }
 
-async function chooseNote(): Promise<void> {
+async function chooseNote(file = note): Promise<void> {
   const chooser = page.waitForEvent('filechooser')
   await page.getByRole('button', { name: 'Upload files' }).first().click()
-  await (await chooser).setFiles(note)
+  await (await chooser).setFiles(file)
 }
 
 describeInBrowser('who uses the page', () => {
@@ -103,9 +105,42 @@ describeInBrowser('who uses the page', () => {
     await line.getByText(/^Done/).waitFor()
     await page.reload()
     await line.getByText(/^Done/).waitFor()
-    const href = await line.getByRole('link', { name: 'Open note.txt' }).getAttribute('href')
-    expect(await (await fetch(href ?? '')).text()).toBe('a note\n')
+    const tab = page.waitForEvent('popup')
+    await line.getByRole('button', { name: 'Open note.txt' }).click()
+    await (await tab).getByText('a note').waitFor()
     expect(complaints.all).toEqual([])
+  })
+
+  it('opens as a user without more rights what is private: shown where that is safe, else saved', async () => {
+    const guarded = await startServer({ env: { MEDIA_ACCESS: 'private' } })
+    try {
+      const { authorization } = await guarded.accounts.add('user')
+      const token = keyOf(authorization)
+      ;({ page } = await openPage(browser, guarded.url, { token }))
+      await chooseNote()
+      const html = Buffer.from('<!doctype html><html><body><p>words</p></body></html>')
+      await chooseNote({ name: 'page.html', mimeType: 'text/html', buffer: html })
+      // The browser takes it for a text; the server does not.
+      const gzip = gzipSync('words')
+      await chooseNote({ ...note, name: 'odd.txt', buffer: gzip })
+      const open = (name: string) => page.getByRole('button', { name: `Open ${name}` })
+      const tab = page.waitForEvent('popup')
+      await open('note.txt').click()
+      await (await tab).getByText('a note').waitFor()
+      expect((await tab).url()).toMatch(/^blob:/)
+      for (const [name, bytes] of [
+        ['page.html', html],
+        ['odd.txt', gzip],
+      ] as const) {
+        const saved = page.waitForEvent('download')
+        await open(name).click()
+        expect((await saved).suggestedFilename()).toBe(name)
+        expect(await readFile(await (await saved).path())).toEqual(bytes)
+      }
+      await page.evaluate('localStorage.clear()')
+    } finally {
+      await guarded.close()
+    }
   })
 
   it('makes as an admin an account and a token, which work, and revokes it', async () => {

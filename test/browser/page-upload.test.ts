@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Page, Request } from 'playwright-core'
@@ -221,6 +221,76 @@ describeInBrowser('uploads on the page', () => {
     expect(await arrivedFiles(server)).toEqual([{ name: 'survey.bin', size: SIZE, sha256 }])
   })
 
+  it('sends nothing of a file that was changed while the page was away', async () => {
+    const { requests, passed } = await openSlowly(SIZE / 4)
+    await page.evaluate(PICKER)
+    await page.getByRole('button', { name: 'Upload files' }).first().click()
+    await passed(0.2 * SIZE)
+    await page.getByRole('button', { name: 'Pause picked.bin' }).click()
+    await uploadOf(page, 'picked.bin').getByText('Paused at').waitFor()
+    await page.evaluate(PICKER.replace('fill(7)', 'fill(8)'))
+    await page.reload()
+    const before = requests.length
+    await uploadOf(page, 'picked.bin').getByText('has changed since').waitFor()
+    await page.getByRole('button', { name: 'Retry picked.bin' }).click()
+    await uploadOf(page, 'picked.bin').getByText('has changed since').waitFor()
+    expect(offsets(requests.slice(before))).toEqual([])
+    expect(await arrivedFiles(server)).toEqual([])
+  })
+
+  it('sends nothing of a file that was changed before it is chosen again', async () => {
+    const changing = path.join(folder, 'changing.bin')
+    await writeRandomFile(changing, SIZE)
+    const { requests, passed } = await openSlowly(SIZE / 4)
+    await choose(page, changing)
+    await passed(0.2 * SIZE)
+    await loseFile(page, 'changing.bin')
+    await writeRandomFile(changing, SIZE)
+    await utimes(changing, 1_600_000_000, 1_600_000_000)
+    const before = requests.length
+    const chooser = page.waitForEvent('filechooser')
+    await page.getByRole('button', { name: 'Choose the file again: changing.bin' }).click()
+    await (await chooser).setFiles(changing)
+    await uploadOf(page, 'changing.bin').getByText('has changed since').waitFor()
+    expect(offsets(requests.slice(before))).toEqual([])
+    expect(await arrivedFiles(server)).toEqual([])
+  })
+
+  it('keeps a file that is chosen again for the next reload', async () => {
+    const { requests, passed } = await openSlowly(SIZE / 4)
+    await choose(page, file)
+    await passed(0.2 * SIZE)
+    await loseFile(page, 'survey.bin')
+    const going = page.waitForRequest((request) => request.method() === 'PATCH')
+    await choose(page, file)
+    await going
+    await page.reload()
+    await isDone(page, 'survey.bin')
+    expect(creations(requests)).toHaveLength(1)
+    expect(await arrivedFiles(server)).toEqual([{ name: 'survey.bin', size: SIZE, sha256 }])
+  })
+
+  it('goes on in the session or library in which an upload was begun, and nowhere else', async () => {
+    const { requests, passed } = await openSlowly(SIZE / 2)
+    await choose(page, file)
+    await passed(0.2 * SIZE)
+    await loseFile(page, 'survey.bin')
+    await page.getByRole('link', { name: 'Sessions' }).click()
+    await page.getByRole('button', { name: 'New session' }).click()
+    await choose(page, file)
+    await page.getByRole('list', { name: 'Files of the session' }).getByText('survey.bin').waitFor()
+    expect(creations(requests)).toHaveLength(2)
+    expect(await arrivedFiles(server)).toEqual([])
+    await page.getByText(/1 stopped/).waitFor()
+
+    await page.getByRole('link', { name: 'Library' }).click()
+    await choose(page, file)
+    await fileOf(page, 'survey.bin').waitFor()
+    expect(creations(requests)).toHaveLength(2)
+    expect(offsets(requests).at(-1)).toBeGreaterThan(0)
+    expect(await arrivedFiles(server)).toEqual([{ name: 'survey.bin', size: SIZE, sha256 }])
+  })
+
   it('ends an upload that is cancelled here and on the server', async () => {
     const { requests, passed } = await openSlowly(SIZE / 6)
     await choose(page, file)
@@ -248,6 +318,29 @@ const PICKER = `(async () => {
   await writable.close()
   globalThis.showOpenFilePicker = async () => [handle]
 })()`
+
+/** The browser forgets the file of an upload, as one that was too large for it to be kept. */
+async function loseFile(page: Page, name: string): Promise<void> {
+  await page.getByRole('button', { name: `Pause ${name}` }).click()
+  await uploadOf(page, name).getByText('Paused at').waitFor()
+  await page.evaluate(FORGET)
+  await page.reload()
+  await uploadOf(page, name).getByText('choose the same file again').waitFor()
+}
+
+const FORGET = `new Promise((resolve, reject) => {
+  const opening = indexedDB.open('landfall')
+  opening.onerror = reject
+  opening.onsuccess = () => {
+    const transaction = opening.result.transaction('uploads', 'readwrite')
+    transaction.oncomplete = resolve
+    transaction.onerror = reject
+    const store = transaction.objectStore('uploads')
+    store.getAll().onsuccess = ({ target }) => {
+      for (const kept of target.result) store.put({ ...kept, file: null })
+    }
+  }
+}).then(() => null)`
 
 /** The next test begins with an empty library. */
 async function removeAll({ url, admin }: TestServer): Promise<void> {

@@ -25,24 +25,29 @@ interface Node {
 }
 
 const { url, drop } = await createPostgresDatabase()
-const client = postgres(url, { max: 1, fetch_types: false, connection: { TimeZone: 'UTC' } })
+const settings = { max: 1, fetch_types: false, connection: { TimeZone: 'UTC' } }
+const client = postgres(url, settings)
 const ask = client.unsafe.bind(client)
 const db = drizzle(client, { schema })
-const repo = createMediaRepo(db)
 const statements: Parameters<typeof ask>[] = []
+/** What the list asks, without what makes a transaction of it. */
+const watched = postgres(url, {
+  ...settings,
+  debug(_connection, text, params) {
+    if (text.startsWith('select')) statements.push([text, params])
+  },
+})
+const repo = createMediaRepo(drizzle(watched, { schema }))
 
 beforeAll(async () => {
   for (const statement of insertManyMedia({ total: FILES, users: 400 })) await ask(statement)
   await addUpChanges(db)
   for (const table of ['media_files', 'media_changes', 'media_counts', 'users'])
     await ask(`vacuum analyze ${table}`)
-  client.unsafe = (...statement) => {
-    statements.push(statement)
-    return ask(...statement)
-  }
 }, 60_000)
 afterAll(async () => {
   await client.end()
+  await watched.end()
   await drop()
 })
 

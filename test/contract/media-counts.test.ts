@@ -175,12 +175,68 @@ describe.each(databaseKinds)('the counts of media files on the %s database', (ki
     }
   })
 
+  it('see what is written by whoever has another search path, as a restore has', async () => {
+    const before = await compare(db, [])
+    await db.transaction(async (tx) => {
+      await tx.execute(sql`set local search_path = ''`)
+      await tx.execute(sql`update public.media_files set size = size + 1
+        where id = (select min(id) from public.media_files)`)
+    })
+    expect(await compare(db, [])).toEqual(before)
+    const [row] = await rows<{ changes: number }>(
+      db,
+      sql`select count(*)::int as changes from media_changes where sign = 1`,
+    )
+    expect(row?.changes).toBeGreaterThan(0)
+  })
+
   // The last one: it leaves nothing to the others.
   it('are empty with the table', async () => {
     await insertMedia(db)
     await db.execute('truncate media_files')
     expect(await compare(db, [])).toEqual({ counted: 0, there: 0 })
     expect(await db.$count(mediaCounts)).toBe(0)
+  })
+})
+
+describe('a page behind the middle', () => {
+  it('is one of the moment in which it was counted, whatever is added meanwhile', async () => {
+    const [reader, writer] = await openTestDatabases('postgres', 2)
+    if (!reader || !writer) throw new Error('two servers')
+    try {
+      for (let n = 0; n < 30; n++) await insertMedia(writer.db)
+      let files = 0
+      /** After the count and before the page, a file comes. */
+      const between = (db: Database): Database =>
+        new Proxy(db, {
+          get(target, name) {
+            const value = Reflect.get(target, name)
+            if (typeof value !== 'function') return value
+            if (name === 'transaction')
+              return (work: (tx: Database) => unknown, how: object) =>
+                target.transaction((tx) => work(between(tx)) as Promise<unknown>, how)
+            return (...args: unknown[]) => {
+              const result = value.apply(target, args)
+              if (name !== 'execute') return result
+              return result.then(async (counted: unknown) => {
+                if (files++ === 0) await insertMedia(writer.db)
+                return counted
+              })
+            }
+          },
+        })
+      const list = async (query: string) => {
+        const { rows: found } = await createMediaRepo(between(reader.db)).list(parse(query))
+        return found.map(({ id }) => id)
+      }
+      const page = await list('ordering=id&limit=5&offset=20')
+      const all = await list('ordering=id&limit=100')
+      expect(page).toEqual(all.slice(20, 25))
+      expect(all).toHaveLength(31)
+    } finally {
+      await reader.close()
+      await writer.close()
+    }
   })
 })
 

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { sql } from 'drizzle-orm'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Finding } from '../../src/commands/doctor-finding.ts'
 import { checkServer, type Patience } from '../../src/commands/doctor-server.ts'
 import { run } from '../../src/commands/program.ts'
@@ -134,6 +134,26 @@ describe('landfall doctor', () => {
     expect([code, bad]).toEqual([0, [['tables', 'warn']]])
     expect(of('database')[0]?.text).toMatch(/^embedded Postgres \d+/)
     expect(of('tables')[0]?.text).toMatch(/^\d+ migrations are missing$/)
+  })
+
+  it('touches what its help says where the server is stopped, and nothing else', async () => {
+    await (await openEmbedded(folder)).close()
+    for (const name of ['lock', 'boot-id']) await rm(path.join(folder, name), { force: true })
+    const outside = async () => {
+      const names = await readdir(folder, { recursive: true })
+      return names.filter((name) => !name.startsWith('db/')).sort()
+    }
+    expect(await outside()).toEqual(['db'])
+    expect((await doctor()).code).toBe(0)
+    expect(await outside()).toEqual(['db', 'files', 'files/.tmp', 'lock'])
+    const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    const env = { DATA_DIR: folder }
+    const output = { result: () => {}, note: () => {} }
+    expect(await run(['doctor', '--help'], { env, output, terminal: false })).toBe(0)
+    const help = written.mock.calls.join('')
+    written.mockRestore()
+    for (const place of ['DATA_DIR/db', 'DATA_DIR/lock', 'DATA_DIR/files'])
+      expect(help).toContain(place)
   })
 
   it('says where the storage does not take what it is given', async () => {

@@ -1,5 +1,8 @@
+import { sql } from 'drizzle-orm'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { rows } from '../../src/db/database.ts'
 import { mediaChanges, mediaCounts } from '../../src/db/schema.ts'
+import { insertManyMedia } from '../support/many-media.ts'
 import { insertMedia } from '../support/media-rows.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -24,5 +27,21 @@ describe('a server', () => {
       { timeout: 30_000, interval: 100 },
     )
     expect(await count()).toBe(3)
+  })
+
+  it('with the embedded database leaves no room behind for what it has added up', async () => {
+    server = await startServer({ database: 'embedded' })
+    const { db } = server.database
+    for (const statement of insertManyMedia({ total: 11_000, users: 20 }))
+      await db.execute(statement)
+    const bytes = async () => {
+      const [found] = await rows<{ bytes: number }>(
+        db,
+        sql`select pg_relation_size('media_changes')::int as bytes`,
+      )
+      return found?.bytes
+    }
+    expect(await bytes()).toBeGreaterThan(0)
+    await vi.waitFor(async () => expect(await bytes()).toBe(0), { timeout: 30_000, interval: 200 })
   })
 })

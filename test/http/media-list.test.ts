@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Actor, anonymous } from '../../src/auth/actor.ts'
-import type { OpenDatabase } from '../../src/db/database.ts'
+import type { Database, OpenDatabase } from '../../src/db/database.ts'
 import { type MediaRoutesDeps, mediaPath, mediaRoutes } from '../../src/http/media.ts'
 import { createOnError } from '../../src/http/on-error.ts'
 import type { MediaAccess } from '../../src/media/access.ts'
@@ -38,12 +38,17 @@ describe.each(databases)('GET /api/media/files, $kind, changes $changes', ({ kin
   afterAll(() => open.close())
 
   async function listApp(): Promise<Hono<Env>> {
-    const db = new Proxy(open.db, {
-      get(target, name) {
-        if (name === 'select' || name === 'execute') statements += 1
-        return Reflect.get(target, name, target)
-      },
-    })
+    const counted = (db: Database): Database =>
+      new Proxy(db, {
+        get(target, name) {
+          if (name === 'select' || name === 'execute') statements += 1
+          if (name === 'transaction')
+            return (work: (tx: Database) => Promise<unknown>, how: object) =>
+              target.transaction((tx) => work(counted(tx)), how)
+          return Reflect.get(target, name, target)
+        },
+      })
+    const db = counted(open.db)
     // The list needs nothing else; whatever it touched would throw.
     const deps = {
       authenticate: async (c, next) => {

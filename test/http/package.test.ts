@@ -49,6 +49,7 @@ describe('the package', () => {
       ['the page', /^dist\/web\/(?:index\.html|assets\/[\w.-]+\.(?:js|css|svg|woff2|png))$/],
       ['the description of the API', /^dist\/docs\/[\w.-]+\.(?:html|js|css|png)$/],
       ['licences of what is in it', /^dist\/docs\/(?:LICENSE|NOTICE|[\w.-]+\.LICENSE\.txt)$/],
+      ['licences of what is in the page', /^dist\/web\/LICENSES\.txt$/],
       ['migrations', /^drizzle\/(?:\d{4}_\w+\.sql|meta\/_journal\.json)$/],
       ['papers', /^(?:README\.md|CHANGELOG\.md|LICENSE|package\.json)$/],
     ]

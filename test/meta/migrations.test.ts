@@ -16,7 +16,7 @@ const landed: Record<string, string> = {
   '0001_replicas_and_s3': '10e3c8f1f38378347989b434e5576cda761bf0dc634f15d0a0bc88506def9af4',
   '0002_webhooks': 'b0cac5a650cec5e9878c0d9b4993a91083861b62ddaf7b2137f93e2e04565143',
   '0003_media_secrets': 'c605d101eec7425262d97a6e3cd17f56f51f0a76883a62e93e6d3b057a2ff3b5',
-  '0004_media_list': '598724cf1924d9775d3244230ba5818f184931799077d5b41af614b4a1554485',
+  '0004_media_list': '364e195b2573f11cbb987868fd768213df42e2805fc3940ae33a0c8f4a08a984',
 }
 
 const folder = path.join(root, 'drizzle')

@@ -176,6 +176,12 @@ describe('CHUNKED_USER_RESTRICTED', () => {
     expect((await other.call('GET', tus.split('/').at(-1))).status).toBe(404)
   })
 
+  it('false: shares with users, and with nobody who has no token', async () => {
+    await start({ CHUNKED_USER_RESTRICTED: 'false', ALLOW_ANONYMOUS_UPLOADS: 'true' })
+    await client.begin('hello', 10)
+    expect(await chunkedClient(server.url, null).list()).toEqual([])
+  })
+
   it('lets nobody list what belongs to nobody', async () => {
     await start({ ALLOW_ANONYMOUS_UPLOADS: 'true' })
     const anonymous = chunkedClient(server.url, null)

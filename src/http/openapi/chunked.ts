@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { mediaUrlExample } from './examples.ts'
 import {
   answer,
   header,
@@ -111,7 +112,8 @@ function chunkBody(fieldName: string): NonNullable<Operation['requestBody']> {
   }
 }
 
-export function chunkedPaths(door: ChunkedDescription): Paths {
+/** @param access MEDIA_ACCESS */
+export function chunkedPaths(door: ChunkedDescription, access: string): Paths {
   const { path, fieldName } = door
   const example = exampleAt(path)
   const received = answer('The upload as it is now.', upload, example)
@@ -158,7 +160,7 @@ export function chunkedPaths(door: ChunkedDescription): Paths {
         requestBody: body,
         responses: { 200: received, ...refusals },
       },
-      post: complete(door),
+      post: complete(door, access),
       delete: remove,
     },
   }
@@ -220,7 +222,7 @@ const completeAncestor: Operation = {
   },
 }
 
-function complete({ path, checksum }: ChunkedDescription): Operation {
+function complete({ path, checksum }: ChunkedDescription, access: string): Operation {
   const schema = {
     type: 'object',
     required: [checksum],
@@ -243,7 +245,7 @@ function complete({ path, checksum }: ChunkedDescription): Operation {
     responses: {
       200: answer('It is complete, and a media file.', upload, {
         ...exampleAt(path),
-        file: 'https://files.example.org/media/Vt8mZk1sQeGf0n2uXyB7Lw/greeting.txt',
+        file: mediaUrlExample(access, 'greeting.txt'),
         offset: 16,
         status: 2,
         completed_at: '2026-11-21T21:16:31.2Z',

@@ -42,11 +42,11 @@ const tagTexts = {
 /** The whole API as an OpenAPI 3.1 document, but for the servers. */
 export function describeApi(api: ApiDescription) {
   const paths: Paths = {
-    ...uploadPaths(api.resumableHttp),
+    ...uploadPaths(api.resumableHttp, api.mediaAccess),
     ...mediaPaths(api.mediaAccess),
-    ...sessionPaths(api.sessionsReadonly),
-    ...chunkedPaths(api.chunked),
-    ...eventPaths,
+    ...sessionPaths(api.sessionsReadonly, api.mediaAccess),
+    ...chunkedPaths(api.chunked, api.mediaAccess),
+    ...eventPaths(api.mediaAccess),
     ...accountPaths,
     ...operationPaths,
   }
@@ -61,7 +61,7 @@ export function describeApi(api: ApiDescription) {
     security: [{ token: [] }],
     tags: Object.entries(tagTexts).map(([name, text]) => ({ name, description: text })),
     paths,
-    webhooks,
+    webhooks: webhooks(api.mediaAccess),
     components: {
       schemas,
       responses: { ...responses, ...uploadResponses(api.resumableHttp) },

@@ -1,5 +1,5 @@
 import { deliveryFilters, eventFilters } from '../webhook-filters.ts'
-import { mediaFileExample } from './media.ts'
+import { mediaFileExample } from './examples.ts'
 import {
   answer,
   header,
@@ -54,27 +54,25 @@ const testExample = {
   duration_ms: 31,
 }
 
-const stream = [
-  'retry: 3000',
-  'id: 41',
-  '',
-  'id: 42',
-  'event: media.created',
-  `data: ${JSON.stringify({
-    type: 'media.created',
-    timestamp: time,
-    data: { ...eventExample.data, file: mediaFileExample },
-  })}`,
-  '',
-  '',
-].join('\n')
+const sentExample = (access: string) => ({
+  type: 'media.created',
+  timestamp: time,
+  data: { ...eventExample.data, file: mediaFileExample(access) },
+})
+
+function streamExample(access: string): string {
+  const data = `data: ${JSON.stringify(sentExample(access))}`
+  const lines = ['retry: 3000', 'id: 41', '', 'id: 42', 'event: media.created', data, '', '']
+  return lines.join('\n')
+}
 
 const filtersOf = (filters: typeof eventFilters | typeof deliveryFilters) =>
   Object.entries(filters).map(([name, { schema }]) => query(name, `Only of this ${name}.`, schema))
 
 const tags = ['Webhooks']
 
-export const eventPaths: Paths = {
+/** @param access MEDIA_ACCESS */
+export const eventPaths = (access: string): Paths => ({
   '/api/events': {
     get: {
       operationId: 'followEvents',
@@ -92,7 +90,9 @@ export const eventPaths: Paths = {
       responses: {
         200: {
           description: 'The stream.',
-          content: { 'text/event-stream': { schema: { type: 'string' }, example: stream } },
+          content: {
+            'text/event-stream': { schema: { type: 'string' }, example: streamExample(access) },
+          },
         },
         ...refused(400, 401, 503),
       },
@@ -152,10 +152,10 @@ export const eventPaths: Paths = {
       },
     },
   },
-}
+})
 
 /** What the server sends to WEBHOOK_URL. */
-export const webhooks = {
+export const webhooks = (access: string) => ({
   event: {
     post: {
       operationId: 'receiveEvent',
@@ -169,15 +169,11 @@ export const webhooks = {
         content: {
           'application/json': {
             schema: ref('Event'),
-            example: {
-              type: 'media.created',
-              timestamp: time,
-              data: { ...eventExample.data, file: mediaFileExample },
-            },
+            example: sentExample(access),
           },
         },
       },
       responses: { 204: { description: 'Any 2xx: it arrived. All else is tried again.' } },
     },
   },
-}
+})

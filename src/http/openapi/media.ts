@@ -5,6 +5,7 @@ import { sortKeys } from '../../media/ordering.ts'
 import { linkFields } from '../../media/share.ts'
 import { textFields } from '../../media/text-field.ts'
 import { thumbnailWidths } from '../../media/thumbnails.ts'
+import { linkExample, mediaFileExample } from './examples.ts'
 import {
   answer,
   bytes,
@@ -58,28 +59,10 @@ const listParameters: Parameter[] = [
   ...filters,
 ]
 
-export const mediaFileExample = {
-  id: 17,
-  type: 'image',
-  user: { id: 3, username: 'anna', full_name: 'Anna Berg' },
-  f: 'https://files.example.org/media/Vt8mZk1sQeGf0n2uXyB7Lw/holiday.jpg',
-  name: 'holiday.jpg',
-  description: '',
-  size: 2621440,
-  human_readable_size: '2.5 MB',
-  width: 4032,
-  height: 3024,
-  mode: 'RGB',
-  mime_type: 'image/jpeg',
-  digest: null,
-  created_at: '2026-03-04T05:06:07.123456Z',
-  updated_at: '2026-03-04T05:06:07.123456Z',
-}
-
 const tags = ['Media files']
 const file = ref('MediaFile')
 
-const list: Operation = {
+const list = (access: string): Operation => ({
   operationId: 'listMediaFiles',
   tags,
   summary: 'List media files',
@@ -88,12 +71,12 @@ const list: Operation = {
     'never repeats or skips a record that was there all the time.',
   parameters: listParameters,
   responses: {
-    200: answer('One page.', pageOf(file), page(mediaFileExample)),
+    200: answer('One page.', pageOf(file), page(mediaFileExample(access))),
     ...refused(400, 401, 403, 503),
   },
-}
+})
 
-const upload: Operation = {
+const upload = (access: string): Operation => ({
   operationId: 'uploadMediaFile',
   tags,
   summary: 'Upload a file as a form',
@@ -122,14 +105,14 @@ const upload: Operation = {
     },
   },
   responses: {
-    201: answer('The record.', file, mediaFileExample, {
+    201: answer('The record.', file, mediaFileExample(access), {
       Location: responseHeader('Path of the record.', { type: 'string' }, true),
     }),
     ...refused(400, 401, 403, 413, 415, 429, 503, 507),
   },
-}
+})
 
-const share: Operation = {
+const share = (access: string): Operation => ({
   operationId: 'shareMediaFile',
   tags,
   summary: 'Make a link that opens a file for anybody until it ends',
@@ -139,13 +122,10 @@ const share: Operation = {
   parameters: [pathId()],
   requestBody: jsonBody(schemaOf(linkFields), { download: true }, false),
   responses: {
-    201: answer('The link.', ref('SharedLink'), {
-      url: `${mediaFileExample.f}?download=1`,
-      expires_at: null,
-    }),
-    ...refused(400, 401, 403, 404, 415),
+    201: answer('The link.', ref('SharedLink'), linkExample(access)),
+    ...refused(400, 401, 403, 404, 413, 415, 503),
   },
-}
+})
 
 export const byteHeaders = {
   ETag: responseHeader('Strong: the bytes under it never change.', { type: 'string' }, true),
@@ -192,7 +172,7 @@ function bytesOperation(operationId: string, access: string, named: boolean): Op
     security: access === 'private' ? [{ token: [] }, {}] : [],
     parameters: [
       pathId('key', '128 random bits: `f` of a record has it.', 'Vt8mZk1sQeGf0n2uXyB7Lw'),
-      ...(named ? [pathId('name', 'For people; it is not looked at.', mediaFileExample.name)] : []),
+      ...(named ? [pathId('name', 'For people; it is not looked at.', 'holiday.jpg')] : []),
       ...byteParameters,
       ...(access === 'public'
         ? []
@@ -203,9 +183,11 @@ function bytesOperation(operationId: string, access: string, named: boolean): Op
     ],
     responses: {
       ...byteAnswers,
-      302: nothing('The bytes are elsewhere (SERVE_WITH=redirect).'),
-      ...refused(...(access === 'private' ? ([401] as const) : []), 404, 416),
-      ...(access === 'public' ? {} : refused(410)),
+      // The place that a redirect names knows no end, so it is refused with the others.
+      ...(access === 'public'
+        ? { 302: nothing('The bytes are elsewhere (SERVE_WITH=redirect).') }
+        : { 410: { $ref: '#/components/responses/LinkEnded' } }),
+      ...refused(...(access === 'private' ? ([401] as const) : []), 404, 416, 503),
     },
   }
 }
@@ -213,7 +195,7 @@ function bytesOperation(operationId: string, access: string, named: boolean): Op
 /** @param access MEDIA_ACCESS */
 export function mediaPaths(access: string): Paths {
   return {
-    '/api/media/files': { get: list, post: upload },
+    '/api/media/files': { get: list(access), post: upload(access) },
     '/api/media/files/{id}': {
       get: {
         operationId: 'getMediaFile',
@@ -221,7 +203,7 @@ export function mediaPaths(access: string): Paths {
         summary: 'Get a record',
         parameters: [pathId()],
         responses: {
-          200: answer('The record.', file, mediaFileExample),
+          200: answer('The record.', file, mediaFileExample(access)),
           ...refused(401, 403, 404, 503),
         },
       },
@@ -233,10 +215,10 @@ export function mediaPaths(access: string): Paths {
         requestBody: jsonBody(schemaOf(mediaChangeFields), { name: 'On the beach.jpg' }),
         responses: {
           200: answer('The record as it is now.', file, {
-            ...mediaFileExample,
+            ...mediaFileExample(access),
             name: 'On the beach.jpg',
           }),
-          ...refused(400, 401, 403, 404, 415, 503),
+          ...refused(400, 401, 403, 404, 413, 415, 503),
         },
       },
       delete: {
@@ -270,11 +252,11 @@ export function mediaPaths(access: string): Paths {
             content: { 'image/webp': {} },
           },
           304: nothing('What the client has is the same.'),
-          ...refused(400, 401, 403, 404),
+          ...refused(400, 401, 403, 404, 503),
         },
       },
     },
-    '/api/media/files/{id}/links': { post: share },
+    '/api/media/files/{id}/links': { post: share(access) },
     '/media/{key}': { get: bytesOperation('getBytesByKey', access, false) },
     '/media/{key}/{name}': { get: bytesOperation('getBytes', access, true) },
   }

@@ -211,6 +211,7 @@ export const responses: Record<string, ResponseObject> = {
   ),
   NotFound: words('There is none, or it belongs to somebody else.', 'Not found.'),
   Gone: words('It has expired or was removed.', 'This upload has expired or was removed.'),
+  LinkEnded: words('The link has ended.', 'This link has ended: ask for a new one.'),
   TooLarge: words('Larger than allowed.', 'The upload is larger than allowed.'),
   UnsupportedType: words(
     'The media type of the request, or the type of the file, is not taken.',

@@ -1,3 +1,4 @@
+import { mediaUrlExample } from './examples.ts'
 import { byteAnswers, byteParameters } from './media.ts'
 import {
   answer,
@@ -25,6 +26,52 @@ const refusal = (description: string, example: object): Operation['responses'] =
 const missing = (error: string): Operation['responses'] => ({
   404: answer('There is none.', ref('SessionError'), { error }),
 })
+
+/** What is not about the file or the session, in the words of this door too. */
+function hindered(...statuses: (keyof typeof hindrances)[]): Operation['responses'] {
+  return Object.fromEntries(statuses.map((status) => [status, hindrances[status]]))
+}
+
+const later = {
+  'Retry-After': responseHeader('Seconds after which to try again.', { type: 'integer' }),
+}
+
+const hindrances = {
+  413: answer('The quota of the user is used up.', ref('SessionError'), {
+    error: 'Your storage quota is used up: remove files or ask for more room.',
+  }),
+  423: answer(
+    'Another request is using the file.',
+    ref('SessionError'),
+    {
+      error: 'Another request is using this upload: try again in a moment.',
+    },
+    later,
+  ),
+  429: answer(
+    'Too many unfinished uploads, or too many begun in a short time.',
+    ref('SessionError'),
+    {
+      error: 'Too many uploads were begun in a short time: try again in a moment.',
+    },
+    later,
+  ),
+  503: answer(
+    'Database, storage or scanner is away for a moment, or the server is restarting.',
+    ref('SessionError'),
+    { error: 'The service is briefly unavailable: try again in a moment.' },
+    later,
+  ),
+  507: answer(
+    'The disk is full.',
+    ref('SessionError'),
+    {
+      error: 'The server has no room left: try again later.',
+    },
+    later,
+  ),
+}
+
 const invalid = refusal('The session is not one of the caller, or takes no files.', {
   ...place,
   error: 'Invalid upload session token',
@@ -57,7 +104,8 @@ const create: Operation = {
     ...refusal('Too many sessions are open.', {
       error: 'Too many upload sessions are open: submit some first.',
     }),
-    ...refused(401, 429, 503),
+    ...refused(401),
+    ...hindered(429, 503),
   },
 }
 
@@ -88,7 +136,8 @@ const listSessions: Operation = {
         ],
       },
     ),
-    ...refused(401, 503),
+    ...refused(401),
+    ...hindered(503),
   },
 }
 
@@ -137,10 +186,11 @@ const addFile: Operation = {
       verboseError: 'The file "photo" has no extension.',
     }),
     ...refused(401),
+    ...hindered(413, 429, 503, 507),
   },
 }
 
-const submit: Operation = {
+const submit = (access: string): Operation => ({
   operationId: 'submitSession',
   tags,
   summary: 'Make media files of all files, or of none, and close the session',
@@ -149,17 +199,19 @@ const submit: Operation = {
     200: answer('What the files have become.', list('SubmittedFile'), {
       ...place,
       status: 'stored',
-      files: [
-        { ...fileExample, id: 17, f: 'https://files.example.org/media/Vt8mZk1sQeGf0n/photo.jpg' },
-      ],
+      files: [{ ...fileExample, id: 17, f: mediaUrlExample(access, 'photo.jpg') }],
     }),
     ...invalid,
     ...refused(401),
+    ...hindered(423, 503, 507),
   },
-}
+})
 
-/** @param readonly SESSION_READONLY: nothing is added or removed. */
-export function sessionPaths(readonly: boolean): Paths {
+/**
+ * @param readonly SESSION_READONLY: nothing is added or removed.
+ * @param access MEDIA_ACCESS
+ */
+export function sessionPaths(readonly: boolean, access: string): Paths {
   const writing = <T extends object>(operations: T): Partial<T> => (readonly ? {} : operations)
   return {
     '/upload-session/': { get: listSessions, ...writing({ post: create }) },
@@ -173,6 +225,7 @@ export function sessionPaths(readonly: boolean): Paths {
           200: answer('All of them.', list('SessionFile'), { ...place, files: [fileExample] }),
           ...invalid,
           ...refused(401),
+          ...hindered(503),
         },
       },
       ...writing({ post: addFile }),
@@ -187,7 +240,8 @@ export function sessionPaths(readonly: boolean): Paths {
         responses: {
           ...byteAnswers,
           ...missing('File not found in upload session'),
-          ...refused(401),
+          ...refused(401, 416),
+          ...hindered(503),
         },
       },
       ...writing({
@@ -203,10 +257,11 @@ export function sessionPaths(readonly: boolean): Paths {
             }),
             ...missing('File not found in upload session'),
             ...refused(401),
+            ...hindered(423, 503),
           },
         },
       }),
     },
-    ...(readonly ? {} : { '/upload-session/{token}/submit': { post: submit } }),
+    ...(readonly ? {} : { '/upload-session/{token}/submit': { post: submit(access) } }),
   }
 }

@@ -1,4 +1,4 @@
-import { mediaFileExample } from './media.ts'
+import { mediaFileExample } from './examples.ts'
 import {
   header,
   type Operation,
@@ -136,6 +136,6 @@ export function refusing(...statuses: number[]): Operation['responses'] {
 }
 
 /** What the IETF draft answers when a file is complete. */
-export const record: ResponseObject['content'] = {
-  'application/json': { schema: ref('MediaFile'), example: mediaFileExample },
-}
+export const record = (access: string): NonNullable<ResponseObject['content']> => ({
+  'application/json': { schema: ref('MediaFile'), example: mediaFileExample(access) },
+})

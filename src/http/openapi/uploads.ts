@@ -7,13 +7,16 @@ const text = 'Hello, Landfall!'
 const bytes = { type: 'string', contentMediaType: 'application/octet-stream' }
 const forbidden = { 403: { $ref: '#/components/responses/Forbidden' } }
 
-/** @param resumableHttp RESUMABLE_HTTP: the IETF protocol is spoken here too. */
-export function uploadPaths(resumableHttp: boolean): Paths {
+/**
+ * @param resumableHttp RESUMABLE_HTTP: the IETF protocol is spoken here too.
+ * @param access MEDIA_ACCESS
+ */
+export function uploadPaths(resumableHttp: boolean, access: string): Paths {
   return {
-    '/files/': { post: create(resumableHttp), options: discover(resumableHttp) },
+    '/files/': { post: create(resumableHttp, access), options: discover(resumableHttp) },
     '/files/{id}': {
       head: inquire(resumableHttp),
-      patch: append(resumableHttp),
+      patch: append(resumableHttp, access),
       delete: terminate(resumableHttp),
       post: override(resumableHttp),
       get: {
@@ -28,7 +31,7 @@ export function uploadPaths(resumableHttp: boolean): Paths {
   }
 }
 
-function create(resumableHttp: boolean): Operation {
+function create(resumableHttp: boolean, access: string): Operation {
   const draft = ', and the IETF draft “Resumable Uploads for HTTP”; with Tus-Resumable it is tus.'
   return {
     operationId: 'createUpload',
@@ -72,7 +75,7 @@ function create(resumableHttp: boolean): Operation {
           Location: responseHeader('URL of the upload.', { type: 'string' }, true),
           ...stateHeaders(resumableHttp),
         },
-        ...(resumableHttp && { content: record }),
+        ...(resumableHttp && { content: record(access) }),
       },
       ...refusing(400, 404, 412, 413, 415, 423, 429, 460, 503, 507),
       ...forbidden,
@@ -116,11 +119,12 @@ function inquire(resumableHttp: boolean): Operation {
       410: nothing('It has expired or was removed.'),
       412: nothing('tus: another version.'),
       423: nothing('It is in use, or being finished: ask again.'),
+      503: nothing('Database or storage is away for a moment, or the server is restarting.'),
     },
   }
 }
 
-function append(resumableHttp: boolean): Operation {
+function append(resumableHttp: boolean, access: string): Operation {
   const state = stateHeaders(resumableHttp)
   return {
     operationId: 'appendToUpload',
@@ -157,7 +161,11 @@ function append(resumableHttp: boolean): Operation {
     responses: {
       204: nothing('They are stored.', state),
       ...(resumableHttp && {
-        201: { description: 'IETF: the upload is complete.', headers: state, content: record },
+        201: {
+          description: 'IETF: the upload is complete.',
+          headers: state,
+          content: record(access),
+        },
       }),
       ...refusing(400, 404, 409, 410, 412, 413, 415, 423, 460, 503, 507),
       ...forbidden,

@@ -18,11 +18,10 @@ export interface DeletionDeps {
   client: Client
   library: Pick<Library, 'hidden' | 'refresh'>
   toasts: Toasts
-  headers: () => Record<string, string> | null
 }
 
 /** Deletes with a while to think again: the server has no way to bring a file back. */
-export function createDeletion({ client, library, toasts, headers }: DeletionDeps): Deletion {
+export function createDeletion({ client, library, toasts }: DeletionDeps): Deletion {
   const waiting = new Set<{ ids: number[]; timer: ReturnType<typeof setTimeout>; take(): void }>()
 
   const show = (ids: readonly number[]) => {
@@ -81,9 +80,10 @@ export function createDeletion({ client, library, toasts, headers }: DeletionDep
         clearTimeout(timer)
         take()
         for (const id of ids) {
-          // Sent also when the page is gone before the answer.
-          const init = { method: 'DELETE', headers: headers() ?? {}, keepalive: true }
-          fetch(`/api/media/files/${id}`, init).catch(() => {})
+          // Sent also when the page is gone before the answer; and with the token of this visit,
+          // which the page has forgotten when somebody signs out.
+          const init = { method: 'DELETE', keepalive: true }
+          client.request(`/api/media/files/${id}`, init).catch(() => {})
         }
       }
       waiting.clear()

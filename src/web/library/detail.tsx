@@ -65,7 +65,7 @@ export function Detail({ id, files, library }: DetailProps) {
         <div class="detail">
           <div class="preview">{link && <Preview file={file} link={link.url} key={file.id} />}</div>
           <aside class="facts" aria-label="About this file">
-            <Actions file={file} link={link?.url ?? file.f} onDelete={remove} />
+            <Actions file={file} link={link?.url ?? null} onDelete={remove} />
             <EditFields file={file} key={file.id} onChanged={library.replace} />
             <Facts file={file} />
           </aside>
@@ -107,7 +107,8 @@ function Beside(props: {
 
 interface ActionsProps {
   file: MediaFile
-  link: string
+  /** Null while it is not known: the URL of the record may be one that opens for nobody. */
+  link: string | null
   onDelete: () => void
 }
 
@@ -116,10 +117,22 @@ function Actions({ file, link, onDelete }: ActionsProps) {
   const { client } = useVisit()
   return (
     <div class="detail-actions">
-      <a class="button primary" href={downloadUrl(link)} download={file.name}>
+      {/* Without `href` it is no link, and takes no focus. */}
+      <a
+        class="button primary"
+        href={link === null ? undefined : downloadUrl(link)}
+        download={file.name}
+        aria-disabled={link === null}
+      >
         <Icon name="download" /> Download
       </a>
-      <a class="button" href={hereUrl(link)} target="_blank" rel="noreferrer">
+      <a
+        class="button"
+        href={link === null ? undefined : hereUrl(link)}
+        target="_blank"
+        rel="noreferrer"
+        aria-disabled={link === null}
+      >
         Open
       </a>
       <button type="button" class="button" onClick={() => copyLinks([file], client, toasts)}>
@@ -128,7 +141,8 @@ function Actions({ file, link, onDelete }: ActionsProps) {
       <button
         type="button"
         class="button"
-        onClick={() => copyWithWord(curlOf(link, file.name), 'Command copied.', toasts)}
+        disabled={link === null}
+        onClick={() => link && copyWithWord(curlOf(link, file.name), 'Command copied.', toasts)}
       >
         <Icon name="terminal" /> Copy curl
       </button>

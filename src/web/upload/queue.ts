@@ -24,8 +24,11 @@ export interface Queue {
   pause(id?: string): void
   /** Also takes up one whose file the browser gives out after a question. */
   resume(id?: string): Promise<void>
-  /** Gives a file to an upload that has lost its own. False: it is another file. */
-  attach(id: string, file: File): boolean
+  /**
+   * Gives a file to an upload that has lost its own, which fails where the file was changed since.
+   * False: it is another file.
+   */
+  attach(id: string, found: Found): boolean
   /** Ends it here and on the server. */
   cancel(id: string): void
   /** Forgets what is done or has failed. */
@@ -44,11 +47,20 @@ export interface Added {
 const KEPT_FILE = 32 * 1024 * 1024
 const KEPT_FILES = 512 * 1024 * 1024
 
+const CHANGED = 'The file has changed since. Cancel this upload and add it again.'
+
 export function createQueue(deps: QueueDeps): Queue {
   const store = createStore<readonly Item[]>([])
   const jobs = createJobs({ ...deps, store })
   const { all, change, pump } = jobs
   let owner: number | null = null
+
+  /** False: the file is not the one of which a part is sent already, and the upload has failed. */
+  function isSame(job: Job, file: File): boolean {
+    const same = fingerprintOf(file) === fingerprintOf(job.item)
+    if (!same) change(job, { state: 'failed', trouble: CHANGED, speed: null })
+    return same
+  }
 
   function start(job: Job, file: File): void {
     job.file = file
@@ -78,24 +90,31 @@ export function createQueue(deps: QueueDeps): Queue {
       deps.claims.release(id)
       return change(job, {})
     }
-    job.file ??= handle && (await openAllowed(handle))
+    if (handle !== null && file === null) {
+      const opened = await openAllowed(handle)
+      // Cancelled, or given its file by somebody, while the browser was opening it.
+      if (all.get(id) !== job || job.file !== null) return
+      if (opened !== null && !isSame(job, opened)) return
+      job.file = opened
+    }
     const stopped = handle === null ? 'detached' : 'locked'
     const next = job.file === null ? stopped : state === 'paused' ? 'paused' : 'waiting'
     change(job, { state: next, trouble: null })
     pump()
   }
 
-  /** @param same open uploads of a file that looks the same */
+  /** @param same open uploads of a file that looks the same, to the same place */
   function addOne(found: Found, session: string | null, same: readonly Job[]): keyof Added {
     const { file, folder, handle } = found
     const { name, size, type, lastModified } = file
-    const lost = same.find((job) => job.file === null)
-    if (lost) {
-      lost.handle = handle
-      start(lost, file)
+    const near = same.filter(({ item }) => item.folder === folder)
+    const isLost = (job: Job) => job.file === null
+    const known = near.find(isLost) ?? near[0] ?? same.find(isLost)
+    if (known && isLost(known)) {
+      known.handle = handle
+      start(known, file)
       return 'resumed'
     }
-    const known = same.find((job) => job.item.folder === folder && job.session === session)
     if (known) {
       if (known.item.state === 'paused') start(known, file)
       return 'known'
@@ -105,6 +124,10 @@ export function createQueue(deps: QueueDeps): Queue {
     all.set(job.item.id, job)
     void deps.claims.claim(job.item.id)
     return 'begun'
+  }
+
+  function keep(given: readonly Job[]): void {
+    if (owner !== null && given.length > 0) void deps.memory.save(withFiles(given, owner))
   }
 
   const chosen = (id: string | undefined) =>
@@ -134,15 +157,16 @@ export function createQueue(deps: QueueDeps): Queue {
     },
     add(found, session) {
       const added: Added = { begun: 0, resumed: 0, known: 0 }
-      const before = new Set(all.keys())
-      const open = [...all.values()].filter(({ item }) => isOpen(item))
+      const place = session ?? null
+      const before = new Map([...all].map(([id, { file }]) => [id, file]))
+      const open = [...all.values()].filter((job) => isOpen(job.item) && job.session === place)
       const byFile = Map.groupBy(open, ({ item }) => fingerprintOf(item))
       for (const each of found) {
         const same = byFile.get(fingerprintOf(each.file)) ?? []
-        added[addOne(each, session ?? null, same)] += 1
+        added[addOne(each, place, same)] += 1
       }
-      const fresh = [...all.values()].filter(({ item }) => !before.has(item.id))
-      if (owner !== null) void deps.memory.save(withFiles(fresh, owner))
+      // New ones, and those that have a file again.
+      keep([...all.values()].filter(({ item, file }) => before.get(item.id) !== file))
       store.set([...all.values()].map(({ item }) => item))
       pump()
       return added
@@ -164,11 +188,7 @@ export function createQueue(deps: QueueDeps): Queue {
           (id !== undefined || (await isAllowed(job.handle)))
         ) {
           const file = await openAsked(job.handle)
-          if (file && fingerprintOf(file) === fingerprintOf(job.item)) start(job, file)
-          else if (file) {
-            const trouble = 'The file has changed since. Cancel this upload and add it again.'
-            change(job, { state: 'failed', trouble })
-          }
+          if (file && isSame(job, file)) start(job, file)
         } else if (job.file && (state === 'paused' || state === 'retrying')) {
           void jobs.halt(job)
           start(job, job.file)
@@ -176,10 +196,13 @@ export function createQueue(deps: QueueDeps): Queue {
       }
       pump()
     },
-    attach(id, file) {
+    attach(id, { file, handle }) {
       const job = all.get(id)
       if (!job || job.item.size !== file.size || job.item.name !== file.name) return false
+      if (!isSame(job, file)) return true
+      job.handle = handle
       start(job, file)
+      keep([job])
       pump()
       return true
     },

@@ -1,8 +1,10 @@
 import { formatBytes, formatSeconds } from '../format.ts'
 import { useApp, useVisit } from '../parts/app.ts'
 import { Icon, type IconName } from '../parts/icons.tsx'
+import { useAction } from '../parts/use-action.ts'
 import { chooseFiles } from './choose.ts'
 import type { Item } from './item.ts'
+import { openUpload } from './open.ts'
 
 /** One upload: its name, how far it is, and what can be done about it. */
 export function UploadRow({ item }: { item: Item }) {
@@ -59,11 +61,12 @@ function StateWords({ item, percent }: { item: Item; percent: number }) {
 
 function Actions({ item }: { item: Item }) {
   const { queue, places, toasts } = useApp()
-  const { library } = useVisit()
+  const { library, client } = useVisit()
   const { id, name, state, fileId, link } = item
+  const open = useAction(() => openUpload(item, client))
   const attach = async () => {
     const [chosen] = (await chooseFiles(false))?.found ?? []
-    if (chosen && !queue.attach(id, chosen.file)) {
+    if (chosen && !queue.attach(id, chosen)) {
       const text = `That is another file. Choose “${name}” with ${formatBytes(item.size)}.`
       toasts.show(text, { kind: 'error' })
     }
@@ -99,15 +102,14 @@ function Actions({ item }: { item: Item }) {
         </button>
       )}
       {state === 'done' && link !== null && !library && (
-        <a
+        <button
+          type="button"
           class="button quiet"
-          href={link}
-          target="_blank"
-          rel="noreferrer"
           aria-label={`Open ${name}`}
+          onClick={() => open()}
         >
           Open
-        </a>
+        </button>
       )}
       {state === 'done' && (
         <span class="badge good">

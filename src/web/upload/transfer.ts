@@ -35,7 +35,8 @@ export function startTransfer(options: TransferOptions): Transfer {
     ...(url === null ? { endpoint: ENDPOINT } : { uploadUrl: url }),
     metadata,
     headers,
-    // A creation whose answer is lost leaves no bytes, and so never a second copy of the file.
+    // A creation whose answer is lost leaves no bytes, and so no second copy of the file; but that
+    // of an empty one completes it.
     uploadDataDuringCreation: false,
     retryDelays: null,
     storeFingerprintForResuming: false,

@@ -31,7 +31,7 @@ describe('serve', () => {
   it('says where it serves, what from, and what the embedded database is worth', async () => {
     const { printed } = await start({})
     expect(printed.join('\n')).toMatch(
-      /http:\/\/127\.0\.0\.1:1\n.*\/files\/\n.*\/api\/media\/files\n.*\/docs\n.*\/srv\/landfall\n.*not a power cut$/,
+      /http:\/\/127\.0\.0\.1:1\n.*127\.0\.0\.1:1\/\n.*\/files\/\n.*\/api\/media\/files\n.*\/docs\n.*\/srv\/landfall\n.*not a power cut$/,
     )
     const { printed: other } = await start({}, { DATABASE_URL: 'postgres://u:hunter2@h/d' })
     expect(other.join('\n')).not.toMatch(/power cut|hunter2/)

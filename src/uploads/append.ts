@@ -1,6 +1,5 @@
 import { Fault } from '../errors.ts'
 import type { Appender } from '../storage/storage.ts'
-import { letGo } from '../streams/collect.ts'
 import { type BodyEnd, type Gather, gather } from '../streams/gather.ts'
 import { openRunningDigest, type RunningDigest } from './append-digest.ts'
 import { endFault, undoes, withOffset } from './append-fault.ts'
@@ -136,7 +135,6 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
       // Paused for longer than our lease: another server may be writing by now.
       if (!lock.isOurs()) throw lostFault()
       await run.appender.write(batch.buffers)
-      letGo(batch.bytes)
       const before = run.at
       run.at += batch.bytes
       await run.digest?.written(run.at, batch.buffers)

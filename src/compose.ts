@@ -1,16 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inArray } from 'drizzle-orm'
 import type { Context } from 'hono'
 import { ensureAdmin } from './auth/ensure-admin.ts'
 import { createTokens } from './auth/tokens.ts'
 import { createDoors } from './compose-doors.ts'
+import { openDatabase, openStorage } from './compose-stores.ts'
 import type { Config } from './config.ts'
-import type { Database, OpenDatabase } from './db/database.ts'
-import { openEmbedded } from './db/pglite.ts'
-import { openPostgres } from './db/postgres.ts'
+import type { OpenDatabase } from './db/database.ts'
 import { uploads as uploadsTable } from './db/schema.ts'
 import { createEvents } from './events/events.ts'
 import { createOutbox } from './events/outbox.ts'
@@ -30,8 +28,6 @@ import { createScan, scanFirst } from './media/scan.ts'
 import { thumbnailKeys } from './media/thumbnails.ts'
 import type { Env } from './protocols/env.ts'
 import { readBoot } from './storage/boot.ts'
-import { openDiskStorage } from './storage/disk.ts'
-import { openS3Storage } from './storage/s3.ts'
 import type { Storage } from './storage/storage.ts'
 import { createDigester } from './streams/digest.ts'
 import { createLog, type Log } from './telemetry/log.ts'
@@ -273,21 +269,6 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
       await database.close()
     },
   }
-}
-
-async function openStorage({ dataDir, durability, s3 }: Config, db: Database) {
-  if (s3 === null) {
-    const root = path.join(dataDir, 'files')
-    return { storage: await openDiskStorage({ root, durability }), close: () => {} }
-  }
-  const storage = await openS3Storage({ ...s3, db, spoolDir: path.join(dataDir, 'spool') })
-  return { storage, close: storage.close }
-}
-
-function openDatabase(config: Config): Promise<OpenDatabase> {
-  return config.databaseUrl === undefined
-    ? openEmbedded(config.dataDir)
-    : openPostgres({ url: config.databaseUrl })
 }
 
 /** HTTP/2 has `:authority` in the place of Host. */

@@ -1,12 +1,11 @@
 import type { SQL } from 'drizzle-orm'
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
-import type * as schema from './schema.ts'
 
 /**
  * The one database type of the code: both drivers' databases and their transactions have this
  * parent, so nothing above db/ knows which one runs.
  */
-export type Database = PgDatabase<PgQueryResultHKT, typeof schema>
+export type Database = PgDatabase<PgQueryResultHKT>
 
 /** A database that was opened, and how to let go of it. */
 export interface OpenDatabase {

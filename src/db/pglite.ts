@@ -6,7 +6,6 @@ import { migrate } from 'drizzle-orm/pglite/migrator'
 import type { Database, OpenDatabase } from './database.ts'
 import { holdDirectory } from './hold-directory.ts'
 import { migrationsFolder } from './migrate.ts'
-import * as schema from './schema.ts'
 
 export interface EmbeddedOptions {
   /** Whether to bring the schema up to date first. Default true. */
@@ -31,7 +30,7 @@ export async function openEmbedded(
     await hold.release()
     throw damaged(folder, cause)
   })
-  const db: Database = drizzle(client, { schema })
+  const db: Database = drizzle(client)
   await client.exec("set time zone 'UTC'")
   if (options.migrate ?? true) await migrate(drizzle(client), { migrationsFolder })
   return {

@@ -3,7 +3,6 @@ import postgres from 'postgres'
 import type { Database, OpenDatabase } from './database.ts'
 import { migratePostgres } from './migrate.ts'
 import { asFault } from './retry.ts'
-import * as schema from './schema.ts'
 
 export interface PostgresOptions {
   url: string
@@ -34,7 +33,7 @@ export async function openPostgres(options: PostgresOptions): Promise<OpenDataba
     },
     onnotice: () => {},
   })
-  const db: Database = drizzle(client, { schema })
+  const db: Database = drizzle(client)
   return {
     db,
     kind: 'postgres',

@@ -8,17 +8,12 @@ import {
   jsonb,
   pgTable,
   primaryKey,
-  smallint,
   text,
-  timestamp,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
 import type { SavedDigest } from '../streams/digest-messages.ts'
-
-/** Microseconds matter to consumers of the listing, and a JS Date has none: times stay text. */
-const time = (name: string) => timestamp(name, { withTimezone: true, mode: 'string', precision: 6 })
-const bytes = (name: string) => bigint(name, { mode: 'number' })
+import { bytes, time } from './schema-columns.ts'
 
 export const users = pgTable(
   'users',
@@ -218,40 +213,6 @@ export const mediaFiles = pgTable(
   ],
 )
 
-/**
- * How many media files there are of each kind, as far as `media_changes` has been added up; the two
- * together are exact. What a bucket is, media/dimensions.ts says.
- */
-export const mediaCounts = pgTable(
-  'media_counts',
-  {
-    dimension: text('dimension').notNull(),
-    label: text('label').notNull(),
-    bucket: bigint('bucket', { mode: 'bigint' }).notNull(),
-    files: bigint('files', { mode: 'number' }).notNull(),
-    /** No file that was ever counted here was created later. */
-    newest: time('newest'),
-  },
-  (t) => [primaryKey({ columns: [t.dimension, t.label, t.bucket] })],
-)
-
-/**
- * What was added to `media_files` (`sign` 1) or taken from it (-1) and is not in `media_counts` yet.
- * Written by a trigger in the transaction of the change itself, whoever makes it.
- */
-export const mediaChanges = pgTable('media_changes', {
-  sign: smallint('sign').notNull(),
-  fileId: bigint('file_id', { mode: 'number' }).notNull(),
-  type: text('type').notNull(),
-  userId: integer('user_id'),
-  size: bytes('size').notNull(),
-  width: integer('width'),
-  height: integer('height'),
-  mode: text('mode'),
-  createdAt: time('created_at').notNull(),
-  updatedAt: time('updated_at').notNull(),
-})
-
 /** The parts of a joined upload, in order; the same part may stand in it twice. */
 export const uploadParts = pgTable(
   'upload_parts',
@@ -268,69 +229,6 @@ export const uploadParts = pgTable(
     primaryKey({ columns: [t.wholeId, t.position] }),
     index('upload_parts_part').on(t.partId),
   ],
-)
-
-/** Neither arrived nor given up: still to be sent, where there is somebody to send it to. */
-const pending = sql.raw('delivered_at is null and given_up_at is null')
-
-/** Events to announce, written in the transaction that makes them true. */
-export const outbox = pgTable(
-  'outbox',
-  {
-    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    event: text('event', { enum: ['media.created', 'media.deleted', 'upload.rejected'] }).notNull(),
-    /** Events of one subject are delivered in order. */
-    subject: text('subject').notNull(),
-    payload: jsonb('payload').notNull(),
-    createdAt: time('created_at').notNull(),
-    /** The same over every try, so that a receiver knows what it has already. */
-    messageId: uuid('message_id').notNull().defaultRandom(),
-    /** Tries to deliver it, counted before each; from 0 again where an admin has it sent again. */
-    attempts: integer('attempts').notNull().default(0),
-    /** When it may be tried next, by the database's clock; moved on by whoever takes it to send. */
-    dueAt: time('due_at').notNull().defaultNow(),
-    deliveredAt: time('delivered_at'),
-    /** No try is left; without a single one, the event is older than the first WEBHOOK_URL. */
-    givenUpAt: time('given_up_at'),
-  },
-  (t) => [
-    index('outbox_due').on(t.dueAt, t.id).where(pending),
-    index('outbox_turn').on(t.subject, t.id).where(pending),
-    // Old events are forgotten every minute. They lie at the beginning, so this stays a few pages.
-    index('outbox_created').using('brin', t.createdAt),
-  ],
-)
-
-/** The log of webhooks: every try of every event. */
-export const webhookDeliveries = pgTable(
-  'webhook_deliveries',
-  {
-    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    outboxId: bigint('outbox_id', { mode: 'number' })
-      .notNull()
-      .references(() => outbox.id, { onDelete: 'cascade' }),
-    attempt: integer('attempt').notNull(),
-    at: time('at').notNull(),
-    /** Of the answer; null where there was none. */
-    status: integer('status'),
-    /** Why it does not count as delivered, in words of ours; null where it does. */
-    error: text('error'),
-    durationMs: integer('duration_ms').notNull(),
-  },
-  // Whoever does not know whether a line was written writes it again.
-  (t) => [uniqueIndex('webhook_deliveries_attempt').on(t.outboxId, t.attempt, t.at)],
-)
-
-/** One row from the first WEBHOOK_URL on: events up to `since_id` are older and wanted by nobody. */
-export const webhookStart = pgTable(
-  'webhook_start',
-  {
-    id: integer('id').primaryKey().default(1),
-    sinceId: bigint('since_id', { mode: 'number' }).notNull(),
-    /** Whether the older events are all marked as given up. */
-    settled: boolean('settled').notNull().default(false),
-  },
-  (t) => [check('webhook_start_one', sql`${t.id} = 1`)],
 )
 
 /** What the servers of one database have to know in common and nobody else may. */
@@ -351,44 +249,3 @@ export const servers = pgTable('servers', {
   /** By the database's clock, the only one that all servers share. */
   leasedUntil: time('leased_until').notNull(),
 })
-
-/** Objects of an S3 store that are not finished yet: what is stored of each. */
-export const s3Objects = pgTable('s3_objects', {
-  /** The storage key that the upload knows. */
-  key: text('key').primaryKey(),
-  /** The key in the store from the first byte on: a finished object is never copied. */
-  target: text('target').notNull(),
-  /** The multipart upload; null until the first full part. */
-  multipartId: text('multipart_id'),
-  /** Multipart uploads begun for it: more than one, and the others have to be aborted. */
-  multipartsBegun: integer('multiparts_begun').notNull().default(0),
-  /** Bytes of every part but the last; 0: they grow, since nobody said how long it will be. */
-  partSize: bytes('part_size').notNull(),
-  /** Numbers are given out once: what a server that lost its turn still sends counts nowhere. */
-  nextNumber: integer('next_number').notNull().default(1),
-  /** Who may record parts: the appender opened last. */
-  writer: uuid('writer'),
-  createdAt: time('created_at').notNull(),
-})
-
-/** What is stored of an unfinished object: its parts, and the tails that have no full part yet. */
-export const s3Pieces = pgTable(
-  's3_pieces',
-  {
-    key: text('key')
-      .notNull()
-      .references(() => s3Objects.key, { onDelete: 'cascade' }),
-    /** The part number; below 0 what makes the name of a tail its own; 0: the object itself. */
-    number: integer('number').notNull(),
-    /** `part` of the multipart upload, `tail` beside it, or `whole`: the object itself. */
-    kind: text('kind', { enum: ['part', 'tail', 'whole'] }).notNull(),
-    /** First byte, counted in the whole object. */
-    start: bytes('start').notNull(),
-    size: bytes('size').notNull(),
-    /** Null until it is stored: whatever a crash left under its name is not counted. */
-    etag: text('etag'),
-    /** The checksum that the store gave for a part, for those that ask for it again at the end. */
-    checksum: text('checksum'),
-  },
-  (t) => [primaryKey({ columns: [t.key, t.number] })],
-)

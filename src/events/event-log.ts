@@ -1,7 +1,7 @@
 import { and, count, desc, eq, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import { type Database, rows } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
-import { outbox, webhookDeliveries } from '../db/schema.ts'
+import { outbox, webhookDeliveries } from '../db/schema-events.ts'
 import type { OutboxEvent } from './message.ts'
 
 /** What is announced. */

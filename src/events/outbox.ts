@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm'
 import { type Database, rows } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
-import { outbox, webhookStart } from '../db/schema.ts'
+import { outbox, webhookStart } from '../db/schema-events.ts'
 import type { OutboxEvent } from './message.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { mediaChanges, mediaFiles } from '../db/schema.ts'
+import { mediaFiles } from '../db/schema.ts'
+import { mediaChanges } from '../db/schema-counts.ts'
 import type { Condition, IntegerColumn, TimeColumn } from './filters.ts'
 
 /**

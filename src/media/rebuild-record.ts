@@ -1,7 +1,8 @@
 import { eq, sql } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { isUniqueViolation, withRetry } from '../db/retry.ts'
-import { mediaFiles, outbox, uploadSessions, uploads, users } from '../db/schema.ts'
+import { mediaFiles, uploadSessions, uploads, users } from '../db/schema.ts'
+import { outbox } from '../db/schema-events.ts'
 import { finalKeyOf, IMPORT_DOOR, isEnded, type Upload } from '../uploads/upload.ts'
 import type { Manifest } from './manifest.ts'
 

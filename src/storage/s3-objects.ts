@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { type Database, rows } from '../db/database.ts'
 import { withRetry } from '../db/retry.ts'
-import { s3Objects, s3Pieces } from '../db/schema.ts'
+import { s3Objects, s3Pieces } from '../db/schema-s3.ts'
 import type { Piece } from './s3-pieces.ts'
 
 /** An object that is not finished: what is stored of it is what its row and its pieces say. */

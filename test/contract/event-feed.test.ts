@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Database, OpenDatabase } from '../../src/db/database.ts'
-import { outbox } from '../../src/db/schema.ts'
+import { outbox } from '../../src/db/schema-events.ts'
 import { createEventLog } from '../../src/events/event-log.ts'
 import { createFeed, type Feed, type Reader } from '../../src/events/feed.ts'
 import { createMediaRepo } from '../../src/media/repo.ts'

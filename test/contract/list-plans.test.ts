@@ -1,7 +1,6 @@
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import * as schema from '../../src/db/schema.ts'
 import { addUpChanges } from '../../src/media/counts.ts'
 import { parseMediaQuery } from '../../src/media/filters.ts'
 import { sortKeys } from '../../src/media/ordering.ts'
@@ -28,7 +27,7 @@ const { url, drop } = await createPostgresDatabase()
 const settings = { max: 1, fetch_types: false, connection: { TimeZone: 'UTC' } }
 const client = postgres(url, settings)
 const ask = client.unsafe.bind(client)
-const db = drizzle(client, { schema })
+const db = drizzle(client)
 const statements: Parameters<typeof ask>[] = []
 /** What the list asks, without what makes a transaction of it. */
 const watched = postgres(url, {
@@ -37,7 +36,7 @@ const watched = postgres(url, {
     if (text.startsWith('select')) statements.push([text, params])
   },
 })
-const repo = createMediaRepo(drizzle(watched, { schema }))
+const repo = createMediaRepo(drizzle(watched))
 
 beforeAll(async () => {
   for (const statement of insertManyMedia({ total: FILES, users: 400 })) await ask(statement)

@@ -1,7 +1,7 @@
 import { asc, eq, sql } from 'drizzle-orm'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { OpenDatabase } from '../../src/db/database.ts'
-import { outbox as table, webhookDeliveries, webhookStart } from '../../src/db/schema.ts'
+import { outbox as table, webhookDeliveries, webhookStart } from '../../src/db/schema-events.ts'
 import { type Attempted, createOutbox } from '../../src/events/outbox.ts'
 import { databaseKinds, openTestDatabase } from '../support/database.ts'
 

@@ -5,7 +5,7 @@ import { CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client
 import { eq } from 'drizzle-orm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { OpenDatabase } from '../../src/db/database.ts'
-import { s3Objects, s3Pieces } from '../../src/db/schema.ts'
+import { s3Objects, s3Pieces } from '../../src/db/schema-s3.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { createBucket, hasS3, type TestBucket } from '../support/s3.ts'
 import { type S3Proxy, startS3Proxy } from '../support/s3-proxy.ts'

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { s3Objects } from '../../src/db/schema.ts'
+import { s3Objects } from '../../src/db/schema-s3.ts'
 import { requireKept, requireTidy, troubleIn } from '../support/aftermath.ts'
 import type { DatabaseKind } from '../support/database.ts'
 import { faultCycles, faultSeed, report } from '../support/fault-settings.ts'

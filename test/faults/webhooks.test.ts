@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { outbox } from '../../src/db/schema.ts'
+import { outbox } from '../../src/db/schema-events.ts'
 import { createHome, type Home } from '../support/process.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import { ADMIN_KEY } from '../support/server.ts'

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { rows } from '../../src/db/database.ts'
-import { mediaChanges, mediaCounts } from '../../src/db/schema.ts'
+import { mediaChanges, mediaCounts } from '../../src/db/schema-counts.ts'
 import { insertManyMedia } from '../support/many-media.ts'
 import { insertMedia } from '../support/media-rows.ts'
 import { startServer, type TestServer } from '../support/server.ts'

@@ -21,6 +21,7 @@ const rooms = [
   'http',
   'web',
   'config',
+  'compose-stores.ts',
   'compose-doors.ts',
   'compose.ts',
   'commands',

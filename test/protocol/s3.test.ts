@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { mediaFiles, s3Objects } from '../../src/db/schema.ts'
+import { mediaFiles } from '../../src/db/schema.ts'
+import { s3Objects } from '../../src/db/schema-s3.ts'
 import { requireKept, requireTidy } from '../support/aftermath.ts'
 import { chunk, chunkedClient, digest } from '../support/chunked.ts'
 import { createImportHome } from '../support/import.ts'

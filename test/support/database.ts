@@ -7,7 +7,6 @@ import { inject } from 'vitest'
 import type { Database, OpenDatabase } from '../../src/db/database.ts'
 import { migrationsFolder } from '../../src/db/migrate.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
-import * as schema from '../../src/db/schema.ts'
 import { databaseUrl } from './global-setup.ts'
 
 export type DatabaseKind = OpenDatabase['kind']
@@ -98,7 +97,7 @@ async function openMemory(given?: PGlite): Promise<OpenDatabase> {
   const client = given ?? (await PGlite.create())
   await client.exec("set time zone 'UTC'")
   await migrate(drizzle(client), { migrationsFolder })
-  const db: Database = drizzle(client, { schema })
+  const db: Database = drizzle(client)
   return {
     db,
     kind: 'embedded',

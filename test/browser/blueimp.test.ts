@@ -59,8 +59,8 @@ describeInBrowser('jQuery File Upload in a browser', () => {
     proxy.up()
     await page.getByRole('button', { name: 'Resume' }).click()
 
-    // Half of the second chunk went twice.
-    await proxy.passed(4 * CHUNK)
+    // Half of the second chunk went twice, and so half of the fourth is under way.
+    await proxy.stuck(4 * CHUNK)
     await page.reload()
     await page.getByLabel('Choose files').setInputFiles(file)
 
@@ -70,10 +70,7 @@ describeInBrowser('jQuery File Upload in a browser', () => {
     const rangeOf = (index: number) =>
       `bytes ${index * CHUNK}-${Math.min((index + 1) * CHUNK, SIZE) - 1}/${SIZE}`
     const complete = undefined
-    // The chunk that the page was reloaded in is sent again, unless it was just done.
-    expect([...new Set(ranges)]).toEqual([...[0, 1, 2, 3, 4, 5, 6].map(rangeOf), complete])
-    expect(ranges.filter((range) => range === rangeOf(1))).toHaveLength(2)
-    expect(ranges.length).toBeLessThanOrEqual(10)
+    expect(ranges).toEqual([...[0, 1, 1, 2, 3, 3, 4, 5, 6].map(rangeOf), complete])
   })
 
   it('brings a file that is smaller than a chunk', async () => {

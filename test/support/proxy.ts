@@ -13,6 +13,8 @@ export interface CuttableProxy {
   up(): void
   /** Resolves when so many bytes in all have gone from clients towards the server. */
   passed(bytes: number): Promise<void>
+  /** As `passed`; the connection that brings the last of them gets no further from then on. */
+  stuck(bytes: number): Promise<void>
   /** Bytes that have gone from clients towards the server so far. */
   total(): number
   close(): Promise<void>
@@ -22,7 +24,7 @@ export async function startProxy(): Promise<CuttableProxy> {
   let target = { port: 0, host: '127.0.0.1' }
   let total = 0
   let reachable = true
-  const waiting = new Set<{ bytes: number; resolve(): void }>()
+  const waiting = new Set<{ bytes: number; sticks?: true; resolve(): void }>()
   const sockets = new Set<Socket>()
 
   const server = createServer((client) => {
@@ -42,6 +44,7 @@ export async function startProxy(): Promise<CuttableProxy> {
       for (const waiter of waiting) {
         if (total < waiter.bytes) continue
         waiting.delete(waiter)
+        if (waiter.sticks) client.unpipe(upstream).pause()
         waiter.resolve()
       }
     })
@@ -74,6 +77,7 @@ export async function startProxy(): Promise<CuttableProxy> {
       total >= bytes
         ? Promise.resolve()
         : new Promise((resolve) => waiting.add({ bytes, resolve })),
+    stuck: (bytes) => new Promise((resolve) => waiting.add({ bytes, sticks: true, resolve })),
     total: () => total,
     async close() {
       cut()

@@ -78,6 +78,28 @@ async function grantOf(
   }
 }
 
+/** What a browser says it fetches a file for when it is going to run it, or to apply it to a page. */
+const RUNNING = new Set([
+  'script',
+  'style',
+  'xslt',
+  'worker',
+  'sharedworker',
+  'serviceworker',
+  'audioworklet',
+  'paintworklet',
+])
+
+/**
+ * The page trusts what comes from its own origin, and so do uploaded files. A browser tells what it
+ * asks for, and nothing in a page can change that (Fetch Metadata, Sec-Fetch-Dest and -Site).
+ */
+function refuseToRun(c: Context<Env>): void {
+  if (c.req.header('sec-fetch-site') !== 'same-origin') return
+  if (!RUNNING.has(c.req.header('sec-fetch-dest') ?? '')) return
+  throw new Fault('not-allowed', { text: 'Uploaded files are not run in pages of this server.' })
+}
+
 /** Answers a GET or HEAD with the bytes of a media file, wherever it is asked for. */
 export async function sendFile(
   c: Context<Env>,
@@ -85,6 +107,7 @@ export async function sendFile(
   file: Omit<MediaFile, 'id'>,
   { headers, cache }: { headers?: Record<string, string>; cache?: Presentation['cache'] } = {},
 ): Promise<Response> {
+  refuseToRun(c)
   await serve({
     outgoing: c.env.outgoing,
     method: c.req.method === 'HEAD' ? 'HEAD' : 'GET',

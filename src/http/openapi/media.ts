@@ -187,7 +187,8 @@ function bytesOperation(operationId: string, access: string, named: boolean): Op
       ...(access === 'public'
         ? { 302: nothing('The bytes are elsewhere (SERVE_WITH=redirect).') }
         : { 410: { $ref: '#/components/responses/LinkEnded' } }),
-      ...refused(...(access === 'private' ? ([401] as const) : []), 404, 416, 503),
+      // 403: to a page of this server that would run it.
+      ...refused(...(access === 'private' ? ([401] as const) : []), 403, 404, 416, 503),
     },
   }
 }

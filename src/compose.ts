@@ -25,6 +25,7 @@ import { createPromotion, type MediaFile } from './media/promote.ts'
 import { publishAnnounced } from './media/publish-announced.ts'
 import { type RebuildOptions, type Rebuilt, rebuild } from './media/rebuild.ts'
 import { createScan, scanFirst } from './media/scan.ts'
+import { hasSearchIndex } from './media/search-index.ts'
 import { thumbnailKeys } from './media/thumbnails.ts'
 import type { Env } from './protocols/env.ts'
 import { readBoot } from './storage/boot.ts'
@@ -78,6 +79,8 @@ const SWEEP_EVERY_MS = 60_000
 const ASSETS = fileURLToPath(new URL('../dist', import.meta.url))
 /** The ends of an upload that write an event. */
 const ANNOUNCED: ReadonlySet<string> = new Set(['published', 'rejected', 'terminated'])
+const NO_SEARCH_INDEX =
+  'the listing has no index for searches (extension pg_trgm): each of them reads every name'
 const EMBEDDED =
   'the embedded database is for this process alone; what it holds survives a crash of the ' +
   'process, not a power cut'
@@ -235,6 +238,8 @@ export async function compose(config: Config, replaced: Replacements = {}): Prom
     async listen() {
       if (database.kind === 'embedded')
         log.info({ database: 'embedded', manifests: keepsManifests }, EMBEDDED)
+      else if (!(await hasSearchIndex(db)))
+        log.warn({ docs: 'docs/operations.md' }, NO_SEARCH_INDEX)
       await recover(core, database, boot, locks.lease, afterReboot)
       // Before the first request: what that one publishes is to be delivered.
       await events.begin()

@@ -1,7 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { compose } from '../../src/compose.ts'
+import { readConfig } from '../../src/config.ts'
 import { rows } from '../../src/db/database.ts'
 import { mediaChanges, mediaCounts } from '../../src/db/schema-counts.ts'
+import { createLog } from '../../src/telemetry/log.ts'
 import { insertManyMedia } from '../support/many-media.ts'
 import { insertMedia } from '../support/media-rows.ts'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -43,5 +46,24 @@ describe('a server', () => {
     }
     expect(await bytes()).toBeGreaterThan(0)
     await vi.waitFor(async () => expect(await bytes()).toBe(0), { timeout: 30_000, interval: 200 })
+  })
+})
+
+describe('a server on a Postgres without the index for searches', () => {
+  const warned = (each: TestServer) =>
+    each.logged.filter(({ msg }) => String(msg).includes('no index for searches'))
+
+  it('says so once at its start', async () => {
+    server = await startServer({ replicas: 1 })
+    expect(warned(server)).toEqual([])
+    const { db } = server.database
+    await db.execute(sql`drop index media_files_search`)
+    const landfall = await compose(readConfig({ DATA_DIR: server.dataDir, PORT: '0' }), {
+      database: { ...server.database, close: async () => {} },
+      log: createLog({ destination: { write: (line) => server?.logged.push(JSON.parse(line)) } }),
+    })
+    await landfall.listen()
+    await landfall.close()
+    expect(warned(server)).toMatchObject([{ level: 'warn' }])
   })
 })

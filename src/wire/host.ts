@@ -32,7 +32,8 @@ export function originOf(source: OriginSource): string {
  * `uri-host [ ":" port ]` (RFC 9110 §7.2) for the names that exist in practice: letters, digits,
  * `.`, `-` and `_`, an IPv4 or a bracketed IPv6 address. RFC 3986 would also let quotes, semicolons
  * and percent signs into a name, which no resolver knows and no page should print. Null for
- * anything else.
+ * anything else, and for what is nearly an address (`.0`, `256.1.1.1`): a name that ends in a number
+ * is one to every URL parser (WHATWG URL, "ends in a number"), or no host at all.
  */
 export function parseHost(text: string | undefined): string | null {
   if (text === undefined || text.length > 300) return null
@@ -41,7 +42,8 @@ export function parseHost(text: string | undefined): string | null {
   const [, address, port] = match
   if (address !== undefined && !isIPv6(address)) return null
   if (Number(port ?? 0) > 65_535) return null
-  return port === '' ? text.slice(0, -1) : text
+  const host = port === '' ? text.slice(0, -1) : text
+  return URL.canParse(`http://${host}`) ? host : null
 }
 
 interface ProxyClaim {

@@ -49,6 +49,8 @@ describe('originOf', () => {
     [{ 'x-forwarded-proto': 'javascript' }, 'http://a.example'],
     [{ 'x-forwarded-host': 'b.example, c.example' }, 'http://b.example'],
     [{ 'x-forwarded-host': 'b example' }, 'http://a.example'],
+    [{ 'x-forwarded-host': '.0' }, 'http://a.example'],
+    [{ forwarded: 'host=256.1.1.1' }, 'http://a.example'],
     [{ forwarded: 'for=1.2.3.4;proto=https;host=b.example:99' }, 'https://b.example:99'],
     [{ forwarded: 'For="[::1]:1";Host="[::1]:80" ; Proto=https, host=c' }, 'https://[::1]:80'],
     [{ forwarded: 'for="a,b;host=c";proto=https' }, 'https://a.example'],

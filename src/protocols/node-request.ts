@@ -19,6 +19,20 @@ export function cutRequest({ incoming, outgoing }: Bindings): void {
 }
 
 /**
+ * Fires when the connection is gone before the answer was sent. Aborted at once where it was gone
+ * already, as of a request that has lain in the socket of a server that stood still.
+ */
+export function clientGone({ incoming, outgoing }: Bindings): AbortSignal {
+  const closed = isHttp2(incoming)
+    ? (outgoing as unknown as Http2ServerResponse).stream.closed
+    : outgoing.destroyed
+  if (closed) return AbortSignal.abort()
+  const gone = new AbortController()
+  outgoing.once('close', () => outgoing.writableFinished || gone.abort())
+  return gone.signal
+}
+
+/**
  * Bytes of the body as its framing announces them: 0 where there is no body, null where only its
  * end will tell. In HTTP/1.1 "neither header" is no body (RFC 9112 §6.3), in HTTP/2 a head that
  * ends the stream. Node has refused whatever is not a number before it comes here; one that cannot

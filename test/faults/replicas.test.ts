@@ -7,8 +7,10 @@ import { requireKept, requireTidy, troubleIn } from '../support/aftermath.ts'
 import { exchange } from '../support/exchange.ts'
 import { faultCycles, faultSeed, longForm, report } from '../support/fault-settings.ts'
 import { createHome, type Home, type ServerProcess } from '../support/process.ts'
+import { openRaw } from '../support/raw.ts'
 import { type RoundRobin, startRoundRobin } from '../support/round-robin.ts'
 import { ADMIN_KEY } from '../support/server.ts'
+import { pdf, sessionClient } from '../support/sessions.ts'
 import { startTraffic, trafficEnv } from '../support/traffic.ts'
 import { BODY_TYPE, encode, TUS, tusClient } from '../support/tus.ts'
 
@@ -188,6 +190,31 @@ describe.skipIf(process.platform !== 'linux')('a server frozen past its lease an
     old.kill('SIGCONT')
     expect([0, 204, 423, 503]).toContain(await settled)
     expect(await published(next, name)).toEqual([sha256(one.bytes, two.bytes)])
+  })
+
+  it('removes no file of a session for a client that has long given up', async () => {
+    const session = sessionClient(next.url, authorization)
+    const token = await session.open()
+    const removal = (name: string) => `/${token}/files/${name}/`
+    old.kill('SIGSTOP')
+    await stopped(old.pid)
+    // It lies in the socket of the server that stands still.
+    const given = await openRaw(old.url)
+    given.send(
+      `DELETE /upload-session${removal('a.pdf')} HTTP/1.1\r\nHost: ${new URL(old.url).host}\r\n` +
+        `Authorization: ${authorization}\r\n\r\n`,
+    )
+    given.socket.end()
+    expect((await session.add(token, 'a.pdf', pdf())).status).toBe(200)
+    old.kill('SIGCONT')
+    // Long after it: the same work ten times over at the same server, one after the other.
+    const late = sessionClient(old.url, authorization)
+    for (let round = 0; round < 10; round++) {
+      expect((await late.add(token, 'b.pdf', pdf())).status).toBe(200)
+      expect((await late.call('DELETE', removal('b.pdf'))).status).toBe(204)
+    }
+    expect(await session.names(token)).toEqual(['a.pdf'])
+    expect((await session.call('DELETE', removal('a.pdf'))).status).toBe(204)
   })
 
   it('leaves no file that is nobody’s, and both servers are well', async () => {

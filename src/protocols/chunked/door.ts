@@ -5,6 +5,7 @@ import type { Upload } from '../../uploads/upload.ts'
 import type { Progress } from '../../uploads/uploads.ts'
 import { parseNonNegativeInteger } from '../../wire/integer.ts'
 import type { Env } from '../env.ts'
+import { clientGone } from '../node-request.ts'
 import { ancestorJson, endOf, renderFault, uploadJson } from './answer.ts'
 import { requireRange } from './check.ts'
 import { takeChunk } from './chunk.ts'
@@ -101,9 +102,7 @@ function others(allow: string): Handler<Env> {
 const idOf = (c: Context<Env>) => c.req.param('id') ?? ''
 
 function senderOf(c: Context<Env>): Sender {
-  const gone = new AbortController()
-  c.env.outgoing.once('close', () => gone.abort())
-  return { actor: c.var.actor, gone: gone.signal }
+  return { actor: c.var.actor, gone: clientGone(c.env) }
 }
 
 function answer<P extends PublishedFile>(

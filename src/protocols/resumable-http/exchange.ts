@@ -3,7 +3,7 @@ import { type Actor, anonymous } from '../../auth/actor.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Uploads } from '../../uploads/uploads.ts'
 import type { Env } from '../env.ts'
-import { bodyLengthOf } from '../node-request.ts'
+import { bodyLengthOf, clientGone } from '../node-request.ts'
 import { type Dialect, dialectOf } from './interop.ts'
 import type { HeaderReader } from './request.ts'
 
@@ -60,8 +60,6 @@ export interface Exchange {
 
 /** Nobody has been asked yet who the client is. */
 export function beginExchange<P>(deps: ResumableHttpDeps<P>, c: Context<Env>): Exchange {
-  const gone = new AbortController()
-  c.env.outgoing.once('close', () => gone.abort())
   const header: HeaderReader = (name) => c.req.header(name)
   return {
     env: c.env,
@@ -71,7 +69,7 @@ export function beginExchange<P>(deps: ResumableHttpDeps<P>, c: Context<Env>): E
     dialect: dialectOf(header('upload-draft-interop-version')),
     requestId: c.var.requestId,
     origin: deps.originOf(c),
-    clientGone: gone.signal,
+    clientGone: clientGone(c.env),
     bodyLength: bodyLengthOf(c.env.incoming),
   }
 }

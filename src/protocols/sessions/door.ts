@@ -11,6 +11,7 @@ import type { Upload } from '../../uploads/upload.ts'
 import type { Uploads } from '../../uploads/uploads.ts'
 import { toIsoMicros } from '../../wire/time.ts'
 import type { Env } from '../env.ts'
+import { clientGone } from '../node-request.ts'
 import { type AddDeps, type Adding, addFile } from './add-file.ts'
 import { fileJson, filesUrl, fileUrl, type Place, renderError, sessionJson } from './answer.ts'
 
@@ -149,9 +150,12 @@ async function sendFile(deps: SessionDeps, c: Context<Env>): Promise<Response> {
 }
 
 async function removeFile(deps: SessionDeps, c: Context<Env>): Promise<Response> {
+  const signal = clientGone(c.env)
   const { id, state, sessionToken } = await findFile(deps, c)
   if (state === 'promoted') throw notRemovable()
-  const lock = await deps.uploads.lock(id)
+  // A name is used again: what lay in the socket of a server that stood still must not remove the
+  // file that its client has put there meanwhile.
+  const lock = await deps.uploads.lock(id, { signal })
   try {
     await deps.uploads.terminate(lock, { keepsPublished: true })
   } catch (error) {

@@ -6,7 +6,7 @@ import type { Log } from '../../telemetry/log.ts'
 import { isOpen, isWhole, type Upload } from '../../uploads/upload.ts'
 import type { Uploads } from '../../uploads/uploads.ts'
 import type { Env } from '../env.ts'
-import { bodyLengthOf, cutRequest } from '../node-request.ts'
+import { bodyLengthOf, clientGone, cutRequest } from '../node-request.ts'
 import {
   capabilities,
   headHeaders,
@@ -143,16 +143,12 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
   }
 
   function begin(c: Context<Env>, id: string): Exchange<P> {
-    const gone = new AbortController()
-    const { outgoing, incoming } = c.env
-    // Nothing is left to stop once the answer is sent.
-    outgoing.once('close', () => outgoing.writableFinished || gone.abort())
     return {
       actor: c.var.actor,
       id,
       url: urlOf(c, id),
-      incoming: incoming as Exchange<P>['incoming'],
-      clientGone: gone.signal,
+      incoming: c.env.incoming as Exchange<P>['incoming'],
+      clientGone: clientGone(c.env),
     }
   }
 

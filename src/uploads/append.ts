@@ -1,5 +1,6 @@
 import { Fault } from '../errors.ts'
 import type { Appender } from '../storage/storage.ts'
+import { freeMemory } from '../streams/free-memory.ts'
 import { type BodyEnd, type Gather, gather } from '../streams/gather.ts'
 import { openRunningDigest, type RunningDigest } from './append-digest.ts'
 import { endFault, undoes, withOffset } from './append-fault.ts'
@@ -142,6 +143,7 @@ async function receive<P>(run: Run<P>): Promise<Progress<P>> {
       core.at('bytes-written')
       await screen(run, before)
       await syncOnTheWay(run)
+      freeMemory(batch.buffers)
     }
     if (hasWholeBody(run)) {
       await run.check?.require(run.at)

@@ -12,7 +12,10 @@ export interface Progress<P> {
 export interface AppendInput {
   /** Where the caller believes the upload stands; `offset-mismatch` otherwise. */
   offset: number
-  /** The bytes, read with backpressure and never held whole. */
+  /**
+   * The bytes, read with backpressure and never held whole. Its buffers are emptied once they are
+   * stored, where they have memory of their own.
+   */
   body: Readable
   /** Bytes announced for this body, where known: refused early when they cannot fit. */
   length?: number | null

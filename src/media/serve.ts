@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { finished, type Readable } from 'node:stream'
 import { Fault } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
+import { freeMemory } from '../streams/free-memory.ts'
 import type { ServeWith } from './hand-over.ts'
 import type { ServedFile } from './serve-headers.ts'
 import { type PlannedBody, planResponse, type ServePlan, type ServeRequest } from './serve-plan.ts'
@@ -112,17 +113,18 @@ function pass(source: Readable, outgoing: ServerResponse, length: number): Promi
   return new Promise((resolve, reject) => {
     let passed = 0
     const leave = () => source.destroy()
-    outgoing.once('close', leave)
+    const goOn = () => source.resume()
+    outgoing.once('close', leave).on('drain', goOn)
     finished(source, { writable: false }, (error) => {
-      outgoing.off('close', leave)
+      outgoing.off('close', leave).off('drain', goOn)
       if (error) reject(error)
       else if (passed === length) resolve()
       else reject(new Error(`The object gave ${passed} bytes where ${length} were recorded.`))
     })
     if (isGone(outgoing)) return leave()
-    source.pipe(outgoing, { end: false })
     source.on('data', (chunk: Uint8Array) => {
       passed += chunk.byteLength
+      if (!outgoing.write(chunk, () => freeMemory([chunk]))) source.pause()
     })
   })
 }

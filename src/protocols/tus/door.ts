@@ -158,11 +158,14 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
     method: string,
     headers: Record<string, string>,
   ): Promise<Response> {
-    const request = new Request(`http://engine${deps.path}/${exchange.id}`, {
-      method,
-      headers: { ...headers, 'Tus-Resumable': TUS_VERSION },
-    })
-    const answer = await exchanges.run(exchange, () => engine.handleWeb(request))
+    const answer = await exchanges.run(exchange, (key) =>
+      engine.handleWeb(
+        new Request(`http://engine${deps.path}/${key}`, {
+          method,
+          headers: { ...headers, 'Tus-Resumable': TUS_VERSION },
+        }),
+      ),
+    )
     if (exchange.error !== undefined) throw asFaultOfEngine(exchange.error, exchange)
     return present(c, exchange, answer, method)
   }

@@ -1,11 +1,31 @@
-import { type CancellationContext, Server } from '@tus/server'
+import { Readable } from 'node:stream'
+import {
+  type CancellationContext,
+  type DataStore,
+  type Upload as EngineUpload,
+  Server,
+  type ServerOptions,
+} from '@tus/server'
 import { Fault, type Reason } from '../../errors.ts'
 import type { Uploads } from '../../uploads/uploads.ts'
 import type { Exchange, Exchanges } from './exchange.ts'
 import { CoreStore } from './store.ts'
 
+const NO_BYTES = Readable.from([])
+const keyOf = ({ url }: { url: string }) => url.slice(url.lastIndexOf('/') + 1)
+
 /** The engine, with everything that it would do on its own taken over by the core. */
 export class Engine extends Server {
+  constructor(options: ServerOptions & { datastore: DataStore }) {
+    super(options)
+    const { datastore } = options
+    // The engine's would lead an empty stream through four others before it asks the store.
+    const writeToStore = (_body: null, upload: EngineUpload) =>
+      datastore.write(NO_BYTES, upload.id, upload.offset)
+    for (const handler of [this.handlers.POST, this.handlers.PATCH])
+      Object.assign(handler, { writeToStore })
+  }
+
   /**
    * The engine aborts its streams when a lock is asked for or an error is thrown. Ours carry no
    * bytes, and the core stops its own reading: an abort would only unlock before the bytes that
@@ -25,13 +45,13 @@ export function createEngine<P>(
     path: options.path,
     datastore: new CoreStore(uploads, exchanges),
     maxSize: options.maxSize ?? 0,
-    namingFunction: () => exchanges.current().id,
-    generateUrl: () => exchanges.current().url,
-    getFileIdFromRequest: () => exchanges.current().id,
-    locker: { newLock: () => lockOf(uploads, exchanges.current()) },
-    onResponseError(_request, error) {
+    namingFunction: keyOf,
+    generateUrl: (_request, { id }) => exchanges.of(id).url,
+    getFileIdFromRequest: keyOf,
+    locker: { newLock: (key) => lockOf(uploads, exchanges.of(key)) },
+    onResponseError(request, error) {
       // Kept for the door, which renders it; the engine's own answer is thrown away.
-      exchanges.current().error = error
+      exchanges.of(keyOf(request)).error = error
       return { status_code: 500, body: '' }
     },
   })

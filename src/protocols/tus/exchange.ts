@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage } from 'node:http'
 import type { Actor } from '../../auth/actor.ts'
 import type { HeldLock } from '../../uploads/lock.ts'
@@ -26,12 +25,27 @@ export interface Exchange<P> {
   error?: unknown
 }
 
+/**
+ * The requests that are with the engine. What it takes for the id of an upload is the key of one of
+ * them: by that it is found again. (An AsyncLocalStorage would find it too; in Node 20 every promise
+ * of the process pays for that.)
+ */
 export function createExchanges<P>() {
-  const storage = new AsyncLocalStorage<Exchange<P>>()
+  const running = new Map<string, Exchange<P>>()
+  let last = 0
   return {
-    run: <T>(exchange: Exchange<P>, work: () => T): T => storage.run(exchange, work),
-    current(): Exchange<P> {
-      const exchange = storage.getStore()
+    /** Runs `work` with a key that stands for the exchange until it has ended. */
+    async run<T>(exchange: Exchange<P>, work: (key: string) => Promise<T>): Promise<T> {
+      const key = String(++last)
+      running.set(key, exchange)
+      try {
+        return await work(key)
+      } finally {
+        running.delete(key)
+      }
+    },
+    of(key: string): Exchange<P> {
+      const exchange = running.get(key)
       if (exchange === undefined) throw new Error('the tus engine was called outside a request')
       return exchange
     },

@@ -32,7 +32,7 @@ export class CoreStore<P> extends DataStore {
   }
 
   override async create(file: EngineUpload): Promise<EngineUpload> {
-    const exchange = this.#exchanges.current()
+    const exchange = this.#exchanges.of(file.id)
     if (exchange.creation === undefined) throw new Error('a creation without its headers')
     const { size, facts, purpose, body } = exchange.creation
     const upload = { ...facts, size, purpose, door: 'tus', id: exchange.id }
@@ -44,13 +44,13 @@ export class CoreStore<P> extends DataStore {
     return file
   }
 
-  override async getUpload(): Promise<EngineUpload> {
-    const exchange = this.#exchanges.current()
+  override async getUpload(key: string): Promise<EngineUpload> {
+    const exchange = this.#exchanges.of(key)
     if (exchange.lock === undefined) throw new Error('an upload was looked at without its lock')
     exchange.progress = await this.#uploads.current(exchange.lock)
-    const { id, size, offset, createdAt } = exchange.progress.upload
+    const { size, offset, createdAt } = exchange.progress.upload
     return new EngineUpload({
-      id,
+      id: key,
       offset,
       creation_date: createdAt,
       ...(size === null ? {} : { size }),
@@ -58,8 +58,8 @@ export class CoreStore<P> extends DataStore {
   }
 
   /** The engine's stream is empty: the bytes are taken from Node's own request. */
-  override async write(_stream: unknown, _id: string, offset: number): Promise<number> {
-    const exchange = this.#exchanges.current()
+  override async write(_stream: unknown, key: string, offset: number): Promise<number> {
+    const exchange = this.#exchanges.of(key)
     exchange.lock ??= await this.#uploads.lock(exchange.id, { signal: exchange.clientGone })
     let { upload } = exchange.progress ?? (await this.#uploads.current(exchange.lock))
     const declared = exchange.patch?.declaredSize ?? null
@@ -78,8 +78,8 @@ export class CoreStore<P> extends DataStore {
     return exchange.progress.upload.offset
   }
 
-  override async remove(): Promise<void> {
-    const { lock } = this.#exchanges.current()
+  override async remove(key: string): Promise<void> {
+    const { lock } = this.#exchanges.of(key)
     if (lock === undefined) throw new Fault('internal')
     await this.#uploads.terminate(lock)
   }

@@ -177,20 +177,24 @@ export function tusRoutes<P>(deps: TusDeps<P>): Hono<Env> {
     answer: Response,
     method: string,
   ): Response {
-    const headers = new Headers(answer.headers)
-    // CORS is the whole server's business (http/cors.ts), not the engine's.
-    for (const name of [...headers.keys()])
-      if (name.startsWith('access-control-')) headers.delete(name)
+    // A plain record, which Hono's adapter writes as it is. CORS is the whole server's business
+    // (http/cors.ts), not the engine's.
+    const headers: Record<string, string> = {}
+    for (const [name, value] of answer.headers)
+      if (!name.startsWith('access-control-')) headers[name] = value
     if (progress && method !== 'DELETE') {
       const origin = deps.originOf(c)
       const added = uploadHeaders(progress, (published) => deps.linkOf(published, origin))
-      for (const [name, value] of Object.entries(added)) headers.set(name, value)
+      for (const [name, value] of Object.entries(added)) headers[name.toLowerCase()] = value
       if (method === 'HEAD')
         for (const [name, value] of Object.entries(headHeaders(progress.upload)))
-          value === null ? headers.delete(name) : headers.set(name, value)
+          if (value === null) delete headers[name.toLowerCase()]
+          else headers[name.toLowerCase()] = value
     }
-    const body = method === 'HEAD' ? null : answer.body
-    return new Response(body, { status: answer.status, headers })
+    // Whatever the engine had to say in words was thrown.
+    const { status } = answer
+    const body = method === 'HEAD' || status === 204 ? null : ''
+    return new Response(body, { status, headers })
   }
 
   /** Whoever was not told the URL of a new upload can never go on with it. */

@@ -1,8 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import postgres from 'postgres'
-import { migratePostgres } from '../../src/db/migrate.ts'
-import { insertManyMedia } from '../../test/support/many-media.ts'
+import { PIECE, withLibrary } from '../library.ts'
 import { startDrfList } from '../peers/drf-list.ts'
 import type { Contestant, Results, Sample } from '../rounds.ts'
 import { atMost, type Goal, type Row, under } from '../row.ts'
@@ -10,8 +8,6 @@ import type { Bench, Scenario } from '../scenario.ts'
 import { percentile } from '../statistics.ts'
 import { broad, filters, mixed, narrow, orders } from './list-queries.ts'
 
-/** Files that are made in one statement. */
-const PIECE = 100_000
 /** Requests of each kind in each run; the other one is slower, and the ratio needs its median only. */
 const OURS = 20
 const THEIRS = 2
@@ -67,33 +63,11 @@ function landfall(bench: Bench, total: number, queries: readonly string[]): Cont
   return {
     name: OUR_NAME,
     async prepare() {
-      const { url: databaseUrl } = await bench.database()
-      await migratePostgres(databaseUrl)
-      const sql = postgres(databaseUrl, { max: 1, connection: { TimeZone: 'UTC' } })
-      try {
-        bench.note(`making ${total} records`)
-        for (let first = 1; first <= total; first += PIECE) {
-          const last = Math.min(first + PIECE - 1, total)
-          for (const statement of insertManyMedia({ total, first, last }))
-            await sql.unsafe(statement)
-        }
-        await sql`vacuum analyze`
-        const server = await bench.landfall({ databaseUrl })
-        bench.note('waiting until the server has added them up')
-        while (await isCounting(sql)) await new Promise((resolve) => setTimeout(resolve, 500))
-        await sql`vacuum analyze`
-        const address = `${server.origin}/api/media/files`
-        return { run: () => ask(address, server.headers, queries, OURS) }
-      } finally {
-        await sql.end()
-      }
+      const server = await withLibrary(bench, total)
+      const address = `${server.origin}/api/media/files`
+      return { run: () => ask(address, server.headers, queries, OURS) }
     },
   }
-}
-
-async function isCounting(sql: postgres.Sql): Promise<boolean> {
-  const [row] = await sql<{ any: boolean }[]>`select exists (select from media_changes) as any`
-  return row?.any ?? false
 }
 
 function django(bench: Bench, total: number, queries: readonly string[]): Contestant {

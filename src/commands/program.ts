@@ -5,6 +5,7 @@ import { ConfigError, readConfig } from '../config.ts'
 import { createLog } from '../telemetry/log.ts'
 import { readVersion } from '../version.ts'
 import { addAccountCommands } from './accounts.ts'
+import { boundHeap } from './bound-heap.ts'
 import { complaintOf } from './connect.ts'
 import type { CommandContext } from './context.ts'
 import { addDoctorCommand } from './doctor.ts'
@@ -99,6 +100,7 @@ export function createProgram(context: CommandContext, onServing: () => void): C
 }
 
 async function serveByConfig(context: CommandContext): Promise<void> {
+  boundHeap()
   const { env, terminal, output } = context
   const config = readConfig(env, { terminal })
   if (config.workers === 1) return serve((await build(context)).server, config, output)

@@ -109,13 +109,16 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
   let alive = true
   // Without descriptors or processes left there may be a child without a channel, or none.
   const started = child.pid !== undefined && child.connected
-  let wake = (): void => {}
+  // Settled once, by whichever comes first: a race for every job would leave something behind in the
+  // promise that lasts as long as the child.
+  let wake = (_isAwake: boolean): void => {}
   const woken = new Promise<boolean>((resolve) => {
-    wake = () => resolve(true)
+    wake = resolve
   })
   const gone = new Promise<void>((resolve) => {
     const end = (reason: string): void => {
       alive = false
+      wake(false)
       settle?.({ ended: started ? 'crash' : 'not-started', detail: `${reason} ${detail()}`.trim() })
       resolve()
     }
@@ -132,7 +135,7 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
     child.send(given, () => {})
   }
   child.on('message', (message: Reply | Wanted | Awake) => {
-    if (isAwake(message)) wake()
+    if (isAwake(message)) wake(true)
     else if (!isWanted(message)) settle?.({ reply: message })
     else if (answering) void give(answering, message)
   })
@@ -153,7 +156,7 @@ export const startProcess = (options: { module: URL; memoryLimitBytes: number })
       }
       holdOpen(child, true)
       const timer = setTimeout(() => void kill(), timeoutMs)
-      const is = await Promise.race([woken, gone.then(() => false)])
+      const is = await woken
       clearTimeout(timer)
       holdOpen(child, false)
       return is && alive

@@ -124,7 +124,8 @@ function pass(source: Readable, outgoing: ServerResponse, length: number): Promi
     if (isGone(outgoing)) return leave()
     source.on('data', (chunk: Uint8Array) => {
       passed += chunk.byteLength
-      if (!outgoing.write(chunk, () => freeMemory([chunk]))) source.pause()
+      // One whose write was given up may still be on its way to the socket.
+      if (!outgoing.write(chunk, (error) => error || freeMemory([chunk]))) source.pause()
     })
   })
 }

@@ -157,6 +157,7 @@ async function removeFile(deps: SessionDeps, c: Context<Env>): Promise<Response>
   // file that its client has put there meanwhile.
   const lock = await deps.uploads.lock(id, { signal })
   try {
+    if (signal.aborted) throw new Fault('client-gone')
     await deps.uploads.terminate(lock, { keepsPublished: true })
   } catch (error) {
     if (!(error instanceof Fault && error.reason === 'upload-ended')) throw error

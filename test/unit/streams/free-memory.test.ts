@@ -3,7 +3,7 @@ import { freeMemory } from '../../../src/streams/free-memory.ts'
 
 describe('freeMemory', () => {
   it('frees what has memory of its own, and says so by its length', () => {
-    const own = [Buffer.alloc(100_000, 'a'), new Uint8Array(1), Buffer.alloc(0)]
+    const own = [Buffer.alloc(100_000, 'a'), new Uint8Array(16 * 1024), Buffer.alloc(0)]
     freeMemory(own)
     expect(own.map(({ byteLength }) => byteLength)).toEqual([0, 0, 0])
   })
@@ -13,6 +13,24 @@ describe('freeMemory', () => {
     freeMemory([own])
     freeMemory([own])
     expect(own.byteLength).toBe(0)
+  })
+
+  it('takes two views of the same bytes for one', () => {
+    const own = Buffer.alloc(100_000, 'a')
+    freeMemory([own, new Uint8Array(own.buffer)])
+    expect(own.byteLength).toBe(0)
+  })
+
+  it('leaves alone what is small, since a parser may give it out again', () => {
+    const kept = Buffer.alloc(1000, 'a')
+    freeMemory([kept])
+    expect(kept.byteLength).toBe(1000)
+  })
+
+  it('leaves what cannot be handed over to the garbage collection', () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(65_536))
+    expect(() => freeMemory([shared])).not.toThrow()
+    expect(shared.byteLength).toBe(65_536)
   })
 
   it('leaves alone what is a part of something larger', () => {

@@ -170,7 +170,8 @@ const startWaiting = (pool: Pool): void => {
         slot.child = null
         next.reject(new Fault('unavailable', { cause }))
       })
-      .finally(() => startWaiting(pool))
+      // Whoever was told goes on first: the next file's try is not counted before what this one led to.
+      .finally(() => setImmediate(startWaiting, pool))
   }
   if (isIdle(pool)) pool.whenIdle?.()
 }

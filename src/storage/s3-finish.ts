@@ -7,7 +7,10 @@ import { type Assembly, assemble, endOfParts, type Piece, storedSize } from './s
 import type { Reading } from './s3-read.ts'
 import { restKey, type Store, tailKey } from './s3-turn.ts'
 
-/** A store may have taken the parts of a multipart upload a little before its object is there. */
+/**
+ * A store may have taken the parts of a multipart upload a little before its object is there, or be
+ * about to put the same object there a second time: for a moment there was none in a test on versitygw.
+ */
 const APPEARS_MS = [50, 200, 800]
 
 /**
@@ -20,7 +23,7 @@ export async function finalise(
   { key, size, to = key }: { key: string; size: number; to?: string | undefined },
 ): Promise<void> {
   const object = await store.objects.find(key)
-  if (object === null) return requireFinished(store, to, size)
+  if (object === null) return requireFinished(store, to, size, APPEARS_MS)
   if (object.target !== to) throw new Error('this object was begun with another target')
   const found = assemble(object.pieces, size)
   if (found === null)
@@ -46,7 +49,7 @@ async function requireFinished(
   { bucket }: Store,
   key: string,
   size: number,
-  pauses: readonly number[] = [],
+  pauses: readonly number[],
 ): Promise<void> {
   let found = await bucket.size(key)
   for (const pause of pauses) {

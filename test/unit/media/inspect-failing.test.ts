@@ -79,6 +79,22 @@ describe('with a child that misbehaves', () => {
     expect(order).toEqual(['begins slow', 'done slow', 'begins a', 'done a'])
   })
 
+  it('lets whoever was told go on before the next file begins', async () => {
+    const inspector = start({ childModule, processes: 1 })
+    const order: string[] = []
+    const begins = (name: string) => async () => void order.push(`begins ${name}`)
+    const names = ['slow', 'a']
+    await Promise.all(
+      names.map(async (name) => {
+        await inspector.inspect(job(name), begins(name))
+        // Through as many functions as there may be between the inspection and what it is for.
+        for (let depth = 0; depth < 50; depth++) await null
+        order.push(`went on with ${name}`)
+      }),
+    )
+    expect(order).toEqual(['begins slow', 'went on with slow', 'begins a', 'went on with a'])
+  })
+
   it('does not look at a file that may not begin', async () => {
     const inspector = start({ childModule, processes: 1 })
     const refusal = new Fault('file-unreadable')

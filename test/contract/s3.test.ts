@@ -424,6 +424,16 @@ describe.skipIf(!hasS3)('storage on S3 alone', () => {
       await expectOnly('ab/a', 'ab/b', 'ab/c', 'ab/d', 'ab/e')
     })
 
+    it('looks again for an object that is not to be seen for a moment, and not for ever', async () => {
+      await store('ab/a', Buffer.from('whole'), 5)
+      await opened.storage.finalise('ab/a', 5)
+      // As when another server is just finishing it a second time.
+      proxy.next(/HEAD ab\/a$/, { answer: { status: 404, code: 'NotFound' } }, 2)
+      await opened.storage.finalise('ab/a', 5)
+      await opened.storage.remove('ab/a')
+      await expect(opened.storage.finalise('ab/a', 5)).rejects.toMatchObject({ reason: 'not-found' })
+    })
+
     it('goes on where it was cut off, at whatever request', async () => {
       for (let n = 0; ; n++) {
         const key = `ab/${n}`

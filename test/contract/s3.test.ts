@@ -431,7 +431,9 @@ describe.skipIf(!hasS3)('storage on S3 alone', () => {
       proxy.next(/HEAD ab\/a$/, { answer: { status: 404, code: 'NotFound' } }, 2)
       await opened.storage.finalise('ab/a', 5)
       await opened.storage.remove('ab/a')
-      await expect(opened.storage.finalise('ab/a', 5)).rejects.toMatchObject({ reason: 'not-found' })
+      await expect(opened.storage.finalise('ab/a', 5)).rejects.toMatchObject({
+        reason: 'not-found',
+      })
     })
 
     it('goes on where it was cut off, at whatever request', async () => {

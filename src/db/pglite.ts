@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises'
+import { chmod, mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { drizzle } from 'drizzle-orm/pglite'
 import { migrate } from 'drizzle-orm/pglite/migrator'
 import type { Database, OpenDatabase } from './database.ts'
+import { unpackEmptyDatabase } from './empty-database.ts'
 import { holdDirectory } from './hold-directory.ts'
 import { migrationsFolder } from './migrate.ts'
 
@@ -14,7 +15,7 @@ export interface EmbeddedOptions {
 
 /**
  * Opens the embedded Postgres in `<dataDir>/db`. It belongs to one process, and it does not sync:
- * what it holds survives a crash of the process, not a power cut.
+ * what it holds survives a crash of the process, not a power cut. Nobody else may read the folder.
  *
  * @throws Fault-free Error with a message for the operator when another process holds dataDir, or
  * the database is damaged.
@@ -26,7 +27,7 @@ export async function openEmbedded(
   await mkdir(dataDir, { recursive: true })
   const hold = await holdDirectory(dataDir)
   const folder = path.join(dataDir, 'db')
-  const client = await PGlite.create(folder).catch(async (cause: unknown) => {
+  const client = await openFolder(folder).catch(async (cause: unknown) => {
     await hold.release()
     throw damaged(folder, cause)
   })
@@ -44,6 +45,14 @@ export async function openEmbedded(
       await hold.release()
     },
   }
+}
+
+async function openFolder(folder: string): Promise<PGlite> {
+  await unpackEmptyDatabase(folder)
+  await mkdir(folder, { recursive: true })
+  // PGlite lets everybody write to the files that it makes. There are file systems without modes.
+  await chmod(folder, 0o700).catch(() => {})
+  return PGlite.create(folder)
 }
 
 /** What PGlite itself says ("Aborted()") helps nobody on. */

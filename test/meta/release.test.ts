@@ -50,4 +50,9 @@ describe('the version of package.json', () => {
     const [, oldest = ''] = /^>=(\d+\.\d+)$/.exec(packageJson.engines.node) ?? []
     expect(await read('CONTRIBUTING.md')).toContain(`Node ${oldest} or newer`)
   })
+
+  it('takes the very version of the embedded database that made the one it ships', () => {
+    const { dependencies } = packageJson as unknown as { dependencies: Record<string, string> }
+    expect(dependencies['@electric-sql/pglite']).toMatch(/^\d+\.\d+\.\d+$/)
+  })
 })

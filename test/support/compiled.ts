@@ -34,6 +34,6 @@ export async function compile(): Promise<{ folder: string; remove(): Promise<voi
     'bin/tsc',
   )
   await promisify(execFile)(process.execPath, [tsc, '-p', project])
-  await buildAssets(path.join(folder, 'dist'))
+  await buildAssets(path.join(folder, 'dist'), path.join(folder, 'src'))
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
 }

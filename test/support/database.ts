@@ -1,18 +1,20 @@
 import { randomBytes } from 'node:crypto'
-import { PGlite } from '@electric-sql/pglite'
-import { drizzle } from 'drizzle-orm/pglite'
-import { migrate } from 'drizzle-orm/pglite/migrator'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { PGlite } from '@electric-sql/pglite'
 import postgres from 'postgres'
 import { inject } from 'vitest'
-import type { Database, OpenDatabase } from '../../src/db/database.ts'
-import { migrationsFolder } from '../../src/db/migrate.ts'
+import type { OpenDatabase } from '../../src/db/database.ts'
+import { unpackEmptyDatabase } from '../../src/db/empty-database.ts'
+import { openEmbedded } from '../../src/db/pglite.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { databaseUrl } from './global-setup.ts'
 
 export type DatabaseKind = OpenDatabase['kind']
 export const databaseKinds: readonly DatabaseKind[] = ['postgres', 'embedded']
 
-/** An empty database of its own with the current schema; a real Postgres, or PGlite in memory. */
+/** An empty database of its own with the current schema; a real Postgres, or an embedded one. */
 export async function openTestDatabase(kind: DatabaseKind): Promise<OpenDatabase> {
   const [database] = await openTestDatabases(kind, 1)
   if (database === undefined) throw new Error('no database was opened')
@@ -24,7 +26,7 @@ export async function openTestDatabases(
   kind: DatabaseKind,
   count: number,
 ): Promise<OpenDatabase[]> {
-  if (kind === 'embedded') return [await openMemory()]
+  if (kind === 'embedded') return [await openOwnEmbedded()]
   const { url, drop } = await createPostgresDatabase()
   const open = new Set<OpenDatabase>()
   for (let n = 0; n < count; n++) {
@@ -76,7 +78,8 @@ export interface LossyDatabase extends OpenDatabase {
 }
 
 export async function openLossyDatabase(): Promise<LossyDatabase> {
-  const client = await PGlite.create()
+  const opened = await openOwnEmbedded()
+  const client = (opened.db as unknown as { $client: PGlite }).$client
   let losing: RegExp | undefined
   const query = client.query.bind(client)
   client.query = async (text: string, ...rest: never[]) => {
@@ -86,24 +89,25 @@ export async function openLossyDatabase(): Promise<LossyDatabase> {
     throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
   }
   return {
-    ...(await openMemory(client)),
+    ...opened,
     loseAnswerTo(statement) {
       losing = statement
     },
   }
 }
 
-async function openMemory(given?: PGlite): Promise<OpenDatabase> {
-  const client = given ?? (await PGlite.create())
-  await client.exec("set time zone 'UTC'")
-  await migrate(drizzle(client), { migrationsFolder })
-  const db: Database = drizzle(client)
+async function openOwnEmbedded(): Promise<OpenDatabase> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'landfall-embedded-'))
+  await unpackEmptyDatabase(path.join(folder, 'db'), emptyDatabase())
+  const opened = await openEmbedded(folder)
   return {
-    db,
-    kind: 'embedded',
-    async ping() {
-      await client.query('select 1')
+    ...opened,
+    async close() {
+      await opened.close()
+      await rm(folder, { recursive: true, force: true })
     },
-    close: () => client.close(),
   }
 }
+
+/** The one that was made for this run; where the sources run, there is none beside them. */
+export const emptyDatabase = () => path.join(inject('compiled'), 'src/db/empty-database.br')

@@ -16,6 +16,11 @@ const INTERRUPTED = 130
 
 const page = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 
+function secondsOf(seconds: Scenario['seconds'], { quick, soakMs }: Options): number {
+  if (soakMs !== undefined && seconds.soak !== undefined) return seconds.soak + soakMs / 1000
+  return quick ? seconds.quick : seconds.full
+}
+
 async function measure(options: Options, chosen: readonly Scenario[]): Promise<Report> {
   await access(options.server).catch(() => {
     throw new Error(`${options.server} is not there: npm run build`)
@@ -23,7 +28,7 @@ async function measure(options: Options, chosen: readonly Scenario[]): Promise<R
   const progress = createProgress({
     plan: chosen.map(({ name, seconds }) => ({
       name,
-      seconds: options.quick ? seconds.quick : seconds.full,
+      seconds: secondsOf(seconds, options),
     })),
     write: (line) => process.stderr.write(`${line}\n`),
     now: () => performance.now(),

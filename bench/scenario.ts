@@ -8,8 +8,11 @@ export interface Scenario {
   name: string
   /** One line for `--help`. */
   title: string
-  /** About how many seconds it takes; only for the time that is shown as left. */
-  seconds: { full: number; quick: number }
+  /**
+   * About how many seconds it takes; only for the time that is shown as left. `soak` is of one that
+   * lasts as long as `--soak` says: what it takes besides.
+   */
+  seconds: { full: number; quick: number; soak?: number }
   run(bench: Bench): Promise<Row[]>
 }
 

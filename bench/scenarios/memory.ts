@@ -10,6 +10,8 @@ const RATE = 64 * KIB
 /** An upload takes half a minute: many come to their end, and begin, while it lasts. */
 const SIZE = 32 * RATE
 const SAMPLE_MS = 1000
+/** What a long one tells from time to time, in samples. */
+const TELL_EVERY = 60
 
 interface Seen {
   memoryMiB: number
@@ -21,14 +23,14 @@ interface Seen {
 export const memory: Scenario = {
   name: 'memory',
   title: '200 slow uploads at a time: peak memory, and whether it grows (--soak 1h)',
-  seconds: { full: 130, quick: 18 },
+  seconds: { full: 130, quick: 18, soak: 10 },
   async run(bench) {
     const seconds = bench.soakMs ? bench.soakMs / 1000 : bench.quick ? 15 : 120
     const client = await bench.client()
     const File = await bench.content(RATE)
     const server = await bench.landfall()
     const stop = new AbortController()
-    const watched = watch(server, stop.signal)
+    const watched = watch(server, stop.signal, bench.note)
     bench.note(`${UPLOADS} uploads at ${RATE / KIB} KiB/s for ${seconds} s`)
     const { done } = await client.do({
       Mode: 'slow',
@@ -84,11 +86,18 @@ function growth(seen: readonly Seen[], note: string): Row[] {
   ]
 }
 
-async function watch(server: Landfall, signal: AbortSignal): Promise<Seen[]> {
+async function watch(
+  server: Landfall,
+  signal: AbortSignal,
+  note: (text: string) => void,
+): Promise<Seen[]> {
   const seen: Seen[] = []
   while (!signal.aborted) {
     const { memoryMiB, descriptors } = await treeUse(server.pid)
-    seen.push({ memoryMiB, descriptors, togetherMiB: await sharedOnceMiB(server.pid) })
+    const togetherMiB = await sharedOnceMiB(server.pid)
+    seen.push({ memoryMiB, descriptors, togetherMiB })
+    if (seen.length % TELL_EVERY === 0)
+      note(`${seen.length} s: ${Math.round(togetherMiB)} MiB, ${descriptors} descriptors`)
     await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS))
   }
   return seen

@@ -28,10 +28,9 @@ function toSql(condition: Condition): SQL | undefined {
 /** A term is found in the name, or in the id as it is written. */
 function containing(term: string): SQL | undefined {
   const pattern = `%${term.replace(/[\\%_]/g, '\\$&')}%`
-  return or(
-    sql`lower(${mediaFiles.name}) like lower(${pattern}::text)`,
-    sql`${mediaFiles.id}::text like ${pattern}`,
-  )
+  const inName = sql`lower(${mediaFiles.name}) like lower(${pattern}::text)`
+  // What is no part of a number is in no id: a quarter of the work, where every file is looked at.
+  return /^-?\d+$|^-$/.test(term) ? or(inName, sql`${mediaFiles.id}::text like ${pattern}`) : inName
 }
 
 const LARGEST = 2n ** 63n - 1n

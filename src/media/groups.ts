@@ -1,6 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { type Sorting, type SortKey, userKeys } from './ordering.ts'
 
+/** How far down the list the files of one user after the other are looked up. */
+const FIRST = 100
 /** Files of one group above which the list is gone through by its ids, and theirs picked out. */
 const MANY = 20_000
 
@@ -16,10 +18,17 @@ export interface Stretch {
  * and files are those of the same moment.
  *
  * @param many files of one group above which the list of all is gone through for them.
+ * @param first where the end of a page is at the most that needs no counts.
  */
-export function groupedIds(sorting: Sorting, stretch: Stretch, many = MANY): SQL | undefined {
+export function groupedIds(
+  sorting: Sorting,
+  stretch: Stretch,
+  { many = MANY, first = FIRST } = {},
+): SQL | undefined {
   const column = columns[sorting.by]
   if (column !== undefined) return byColumn(column, sorting.descending, stretch)
+  if (sorting.by === 'user__id' && stretch.offset + stretch.limit <= first)
+    return firstByUserId(sorting.descending, stretch)
   const key = sorting.by === 'user__id' ? ITSELF : userKeys[sorting.by]
   return key && byUser(key, sorting.descending, stretch, many)
 }
@@ -149,4 +158,27 @@ function byUser(key: SQL, descending: boolean, stretch: Stretch, many: number): 
           order by id desc limit ${enough})
       ) as found order by id desc ${slice}
     ) as f`
+}
+
+/**
+ * The first pages by the user's id: one user after the other is looked up in the index, as many as
+ * the page can have files, and as many files of each. The counts of all users are ten times the work.
+ */
+function firstByUserId(descending: boolean, { offset, limit }: Stretch): SQL {
+  const enough = offset + limit
+  const [next, past] = descending ? [sql`max`, sql`<`] : [sql`min`, sql`>`]
+  return sql`with recursive owners (user_id, nth) as (
+      select (select ${next}(user_id) from media_files), 1
+      union all select (select ${next}(user_id) from media_files where user_id ${past} o.user_id), nth + 1
+      from owners as o where o.user_id is not null and nth < ${enough}
+    )
+    select id from (
+      select f.user_id, f.id from owners as o cross join lateral (
+        select user_id, id from media_files where user_id = o.user_id
+        order by id desc nulls last limit ${enough}
+      ) as f
+      union all (select user_id, id from media_files where user_id is null
+        order by user_id, id desc nulls last limit ${enough})
+    ) as found order by user_id ${direction(descending)} nulls last, id desc
+    limit ${limit} offset ${offset}`
 }

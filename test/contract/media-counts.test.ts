@@ -168,10 +168,24 @@ describe.each(databaseKinds)('the counts of media files on the %s database', (ki
         const [order] = parse(`ordering=-${by}`).ordering
         if (order === undefined) throw new Error('no order')
         const find = async (many: number) => {
-          const page = groupedIds(order, { offset, limit: 40 }, many)
+          const page = groupedIds(order, { offset, limit: 40 }, { many })
           return (await rows<{ id: string }>(db, page ?? sql``)).map(({ id }) => Number(id)).sort()
         }
         expect(await find(0), `${by} from ${offset}`).toEqual(await find(1_000_000))
+      }
+    }
+  })
+
+  it('find the first pages by user without counts as with them', async () => {
+    for (const ordering of ['user__id', '-user__id']) {
+      for (const offset of [0, 30, 300, 600]) {
+        const [order] = parse(`ordering=${ordering}`).ordering
+        if (order === undefined) throw new Error('no order')
+        const find = async (first: number) => {
+          const page = groupedIds(order, { offset, limit: 40 }, { first })
+          return (await rows<{ id: string }>(db, page ?? sql``)).map(({ id }) => Number(id)).sort()
+        }
+        expect(await find(0), `${ordering} from ${offset}`).toEqual(await find(1_000_000))
       }
     }
   })

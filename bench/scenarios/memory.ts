@@ -10,7 +10,7 @@ const RATE = 64 * KIB
 /** An upload takes half a minute: many come to their end, and begin, while it lasts. */
 const SIZE = 32 * RATE
 const SAMPLE_MS = 1000
-/** What a long one tells from time to time, in samples. */
+/** Samples after which it says where it is. */
 const TELL_EVERY = 60
 
 interface Seen {

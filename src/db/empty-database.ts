@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,13 +11,27 @@ import { brotliDecompress } from 'node:zlib'
  */
 const SHIPPED = fileURLToPath(new URL('./empty-database.br', import.meta.url))
 
+/** Beside the folder: where it is written out first. A name that nobody else chooses. */
+const UNPACKING = '.landfall-unpacking'
+
+/** What is said where the folder cannot be replaced: a mount point, a link, or not our parent. */
+const NOT_TO_BE_REPLACED: ReadonlySet<string | undefined> = new Set([
+  'EACCES',
+  'EBUSY',
+  'EXDEV',
+  'ENOTDIR',
+  'ENOTEMPTY',
+  'EEXIST',
+  'EPERM',
+])
+
 /**
  * Bytes before what is compressed: a digest of what it was made from, for the next build. What is
  * compressed is the length of the manifest in four bytes, the manifest as JSON, and the contents.
  */
 export const STAMP_BYTES = 32
 
-/** Of the contents, which follow each other in the same order. */
+/** Of the contents, which follow each other in the same order. Paths are relative, with slashes. */
 export interface Manifest {
   folders: string[]
   files: {
@@ -30,11 +44,12 @@ export interface Manifest {
 }
 
 /**
- * Puts the empty database where none is yet. It appears as a whole: whatever a process that died
- * before has left is written anew.
+ * Puts the empty database where none is yet. It appears as a whole: what a process that died over it
+ * has left is written anew.
  *
  * @param folder of the embedded database.
  * @returns whether it is there now because of this; false leaves everything as it was.
+ * @throws what the file system says, such as that the disk is full. Nothing is left of it then.
  */
 export async function unpackEmptyDatabase(folder: string, shipped = SHIPPED): Promise<boolean> {
   const there = await readdir(folder).catch(ifMissing)
@@ -42,11 +57,18 @@ export async function unpackEmptyDatabase(folder: string, shipped = SHIPPED): Pr
   const packed = await readFile(shipped).catch(ifMissing)
   if (packed === null) return false
   const content = await promisify(brotliDecompress)(packed.subarray(STAMP_BYTES))
-  const begin = `${folder}.new`
-  await rm(begin, { recursive: true, force: true })
-  writeOut(content, begin)
-  await rename(begin, folder)
-  return true
+  const unpacking = path.join(path.dirname(folder), UNPACKING)
+  const remove = () => rm(unpacking, { recursive: true, force: true })
+  await remove()
+  try {
+    writeOut(content, unpacking)
+    await rename(unpacking, folder)
+    return true
+  } catch (error) {
+    await remove()
+    if (NOT_TO_BE_REPLACED.has((error as NodeJS.ErrnoException).code)) return false
+    throw error
+  }
 }
 
 const ifMissing = (error: NodeJS.ErrnoException) => {
@@ -62,7 +84,7 @@ function writeOut(content: Buffer, folder: string): void {
   for (const { path: name, size, stored } of files) {
     const file = openSync(path.join(folder, name), 'wx', 0o600)
     try {
-      writeSync(file, content, at, stored)
+      writeFileSync(file, content.subarray(at, at + stored))
       if (size > stored) ftruncateSync(file, size)
     } finally {
       closeSync(file)

@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises'
+import { chmod, mkdir, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { drizzle } from 'drizzle-orm/pglite'
@@ -15,7 +15,8 @@ export interface EmbeddedOptions {
 
 /**
  * Opens the embedded Postgres in `<dataDir>/db`. It belongs to one process, and it does not sync:
- * what it holds survives a crash of the process, not a power cut. Nobody else may read the folder.
+ * what it holds survives a crash of the process, not a power cut. Other users of the machine are kept
+ * out of it.
  *
  * @throws Fault-free Error with a message for the operator when another process holds dataDir, or
  * the database is damaged.
@@ -26,10 +27,10 @@ export async function openEmbedded(
 ): Promise<OpenDatabase> {
   await mkdir(dataDir, { recursive: true })
   const hold = await holdDirectory(dataDir)
-  const folder = path.join(dataDir, 'db')
-  const client = await openFolder(folder).catch(async (cause: unknown) => {
+  const folder = await behindLinks(path.join(dataDir, 'db'))
+  const client = await openFolder(folder).catch(async (error: unknown) => {
     await hold.release()
-    throw damaged(folder, cause)
+    throw error
   })
   const db: Database = drizzle(client)
   await client.exec("set time zone 'UTC'")
@@ -47,12 +48,30 @@ export async function openEmbedded(
   }
 }
 
+/** PGlite follows no link. */
+const behindLinks = (folder: string) =>
+  realpath(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return folder
+    throw error
+  })
+
 async function openFolder(folder: string): Promise<PGlite> {
   await unpackEmptyDatabase(folder)
   await mkdir(folder, { recursive: true })
-  // PGlite lets everybody write to the files that it makes. There are file systems without modes.
-  await chmod(folder, 0o700).catch(() => {})
-  return PGlite.create(folder)
+  await closeToOthers(folder)
+  return PGlite.create(folder).catch((cause: unknown) => {
+    throw damaged(folder, cause)
+  })
+}
+
+/** PGlite lets everybody write to the files that it makes. Rights of a group are its operator's. */
+async function closeToOthers(folder: string): Promise<void> {
+  const { mode } = await stat(folder)
+  if ((mode & 0o007) === 0) return
+  await chmod(folder, 0o700).catch((error: NodeJS.ErrnoException) => {
+    // Somebody else's folder, or a file system without modes.
+    if (error.code !== 'EPERM' && error.code !== 'ENOTSUP') throw error
+  })
 }
 
 /** What PGlite itself says ("Aborted()") helps nobody on. */

@@ -24,7 +24,7 @@ export interface MediaQuery {
   paging: Paging
 }
 
-/** Each term costs two parameters of the statement, and Postgres takes 65,535. */
+/** Each term costs up to two parameters of the statement, and Postgres takes 65,535. */
 const MAX_TERMS = 1000
 
 /** What a value means, or django-filter's words for what is wrong with it. */

@@ -1,8 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { type Sorting, type SortKey, userKeys } from './ordering.ts'
 
-/** How far down the list the files of one user after the other are looked up. */
-const FIRST = 100
+/** Where in the list the end of a page by the user's id is at the most that is looked up. */
+const FIRST = 1_000
 /** Files of one group above which the list is gone through by its ids, and theirs picked out. */
 const MANY = 20_000
 
@@ -161,24 +161,33 @@ function byUser(key: SQL, descending: boolean, stretch: Stretch, many: number): 
 }
 
 /**
- * The first pages by the user's id: one user after the other is looked up in the index, as many as
- * the page can have files, and as many files of each. The counts of all users are ten times the work.
+ * The first pages by the user's id: what the index has, from its beginning. From its end it has the
+ * users in the right order, and the files of each in the wrong one: so one user after the other is
+ * looked up, until there are files enough. The counts of thousands of users are ten times the work.
  */
 function firstByUserId(descending: boolean, { offset, limit }: Stretch): SQL {
-  const enough = offset + limit
-  const [next, past] = descending ? [sql`max`, sql`<`] : [sql`min`, sql`>`]
-  return sql`with recursive owners (user_id, nth) as (
-      select (select ${next}(user_id) from media_files), 1
-      union all select (select ${next}(user_id) from media_files where user_id ${past} o.user_id), nth + 1
-      from owners as o where o.user_id is not null and nth < ${enough}
+  if (!descending)
+    return sql`select id from media_files order by user_id, id desc nulls last
+      limit ${limit} offset ${offset}`
+  const enough = sql`${offset + limit}::bigint`
+  const some = sql`(select count(*) from (
+    select 1 from media_files where user_id = last.user_id limit ${enough}) as counted)`
+  return sql`with recursive owners (user_id, start, files) as (
+      select user_id, 0::bigint, ${some} from (
+        select max(user_id) as user_id from media_files) as last
+      union all select last.user_id, start + files, ${some}
+      from owners cross join lateral (
+        select max(user_id) as user_id from media_files where user_id < owners.user_id) as last
+      where owners.user_id is not null and start + files < ${enough}
     )
     select id from (
-      select f.user_id, f.id from owners as o cross join lateral (
-        select user_id, id from media_files where user_id = o.user_id
-        order by id desc nulls last limit ${enough}
+      select f.user_id, f.id from owners cross join lateral (
+        select user_id, id from media_files where user_id = owners.user_id
+        order by id desc nulls last limit ${enough} - start
       ) as f
       union all (select user_id, id from media_files where user_id is null
-        order by user_id, id desc nulls last limit ${enough})
-    ) as found order by user_id ${direction(descending)} nulls last, id desc
+        order by user_id, id desc nulls last
+        limit greatest(${enough} - (select max(start + files) from owners), 0))
+    ) as found order by user_id desc nulls last, id desc
     limit ${limit} offset ${offset}`
 }

@@ -1,4 +1,14 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { sql } from 'drizzle-orm'
@@ -8,6 +18,9 @@ import { unpackEmptyDatabase } from '../../src/db/empty-database.ts'
 import { openEmbedded } from '../../src/db/pglite.ts'
 import { emptyDatabase } from '../support/database.ts'
 import { createHome } from '../support/process.ts'
+
+/** Where it is written out first. */
+const UNPACKING = '.landfall-unpacking'
 
 const undo: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -95,19 +108,36 @@ describe('the empty database that is shipped', () => {
       server.kill('SIGTERM')
       await server.ended
       numbers.push(await numberOf(await open(home.dataDir)))
-      expect(await readdir(home.dataDir)).not.toContain('db.new')
+      expect(await readdir(home.dataDir)).not.toContain(UNPACKING)
     }
     expect(numbers[0]).toEqual(numbers[1])
   })
 
   it('is written anew where a process died over it', async () => {
-    const folder = path.join(await createFolder(), 'db')
-    await mkdir(path.join(`${folder}.new`, 'base'), { recursive: true })
-    await writeFile(path.join(`${folder}.new`, 'PG_VERSION'), 'half')
-    await mkdir(folder)
-    expect(await unpackEmptyDatabase(folder, emptyDatabase())).toBe(true)
-    await open(path.dirname(folder))
-    expect(await readdir(path.dirname(folder))).not.toContain('db.new')
+    const home = await createFolder()
+    await mkdir(path.join(home, UNPACKING, 'base'), { recursive: true })
+    await writeFile(path.join(home, UNPACKING, 'PG_VERSION'), 'half')
+    await mkdir(path.join(home, 'db'))
+    expect(await unpackEmptyDatabase(path.join(home, 'db'), emptyDatabase())).toBe(true)
+    await open(home)
+    expect(await readdir(home)).not.toContain(UNPACKING)
+  })
+
+  it('leaves a folder alone that cannot be replaced, such as a mount point or a link', async () => {
+    const [home, elsewhere] = [await createFolder(), await createFolder()]
+    await symlink(elsewhere, path.join(home, 'db'))
+    expect(await unpackEmptyDatabase(path.join(home, 'db'), emptyDatabase())).toBe(false)
+    expect(await readdir(home)).toEqual(['db'])
+    await open(home)
+    expect(await readdir(elsewhere)).toContain('PG_VERSION')
+  })
+
+  it('is all there or not there: nothing is left where it could not be written', async () => {
+    const home = await createFolder()
+    const cut = path.join(home, 'cut.br')
+    await writeFile(cut, (await readFile(emptyDatabase())).subarray(0, 100_000))
+    await expect(unpackEmptyDatabase(path.join(home, 'db'), cut)).rejects.toThrow()
+    expect(await readdir(home)).toEqual(['cut.br'])
   })
 
   it('takes no place where a database is, or where there is none to take', async () => {
@@ -126,13 +156,19 @@ describe('the empty database that is shipped', () => {
 describe('the folder of the embedded database', () => {
   const modeOf = async (folder: string) => (await stat(path.join(folder, 'db'))).mode & 0o777
 
-  it('is closed to everybody else, also where a version before left it open', async () => {
+  it('is closed to other users, also where a version before left it open', async () => {
     const folder = await createFolder()
     await (await openEmbedded(folder)).close()
     expect(await modeOf(folder)).toBe(0o700)
     await chmod(path.join(folder, 'db'), 0o755)
     await open(folder)
     expect(await modeOf(folder)).toBe(0o700)
+
+    // Its operator may let a group in.
+    await undo.pop()?.()
+    await chmod(path.join(folder, 'db'), 0o750)
+    await open(folder)
+    expect(await modeOf(folder)).toBe(0o750)
 
     const unpacked = await createFolder()
     await unpackEmptyDatabase(path.join(unpacked, 'db'), emptyDatabase())

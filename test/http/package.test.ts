@@ -42,7 +42,7 @@ const read = (...file: string[]) =>
   readFile(path.join(folder, 'node_modules/landfall', ...file), 'utf8')
 
 describe('the package', () => {
-  it('has the program, its pages, its migrations, its client, and nothing else', async () => {
+  it('has the program, its pages, its database, its client, and nothing else', async () => {
     const kinds: [what: string, pattern: RegExp][] = [
       ['the program', /^dist\/(?!web\/|docs\/)[\w/-]+\.js$/],
       ['types of the client', /^dist\/client\/[\w-]+\.d\.ts$/],
@@ -50,6 +50,7 @@ describe('the package', () => {
       ['the description of the API', /^dist\/docs\/[\w.-]+\.(?:html|js|css|png)$/],
       ['licences of what is in it', /^dist\/docs\/(?:LICENSE|NOTICE|[\w.-]+\.LICENSE\.txt)$/],
       ['licences of what is in the page', /^dist\/web\/LICENSES\.txt$/],
+      ['the empty database', /^dist\/db\/empty-database\.br$/],
       ['migrations', /^drizzle\/(?:\d{4}_\w+\.sql|meta\/_journal\.json)$/],
       ['papers', /^(?:README\.md|CHANGELOG\.md|LICENSE|package\.json)$/],
     ]

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { buildAssets } from '../../build/assets.ts'
+import { buildEmptyDatabase } from '../../build/empty-database.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -34,6 +35,7 @@ export async function compile(): Promise<{ folder: string; remove(): Promise<voi
     'bin/tsc',
   )
   await promisify(execFile)(process.execPath, [tsc, '-p', project])
-  await buildAssets(path.join(folder, 'dist'), path.join(folder, 'src'))
+  await buildAssets(path.join(folder, 'dist'))
+  await buildEmptyDatabase(path.join(folder, 'src/db'))
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { buildAssets } from '../../build/assets.ts'
+import { buildEmptyDatabase } from '../../build/empty-database.ts'
 import { root } from './source.ts'
 
 const run = promisify(execFile)
@@ -71,6 +72,7 @@ async function build(dist: string): Promise<void> {
   const options = ['-p', path.join(root, 'tsconfig.build.json'), '--noCheck', '--outDir', dist]
   await run(process.execPath, [tsc, ...options])
   await buildAssets(dist)
+  await buildEmptyDatabase(path.join(dist, 'db'))
 }
 
 /**

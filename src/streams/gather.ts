@@ -29,9 +29,21 @@ export interface GatherOptions {
   signal?: AbortSignal
   /** Milliseconds without a byte after which the body counts as dead. 0: never. Default 60,000. */
   idleMs?: number
-  /** Bytes held before the sender is made to wait. Default 1 MiB. */
+  /** Bytes held before the sender is made to wait. Default 1 MiB; less where all hold much. */
   highWaterBytes?: number
 }
+
+/**
+ * Bytes that all bodies of the process may hold together before their senders are made to wait
+ * earlier. From some 30 MiB on V8 takes every further buffer for a reason to collect garbage, and
+ * what is written has left the processor's cache.
+ */
+const ALL_BYTES = 20 * 1024 * 1024
+/** What a body may hold all the same: one read. */
+const LEAST_BYTES = 64 * 1024
+
+/** Gathered, or given out and not yet done with, by all bodies. */
+let heldByAll = 0
 
 /**
  * How a body tells that it breaks off. An HTTP/2 stream that is reset still gives `end` (Node ends
@@ -41,12 +53,14 @@ const CUTS = ['aborted', 'error', 'close'] as const
 
 /**
  * Collects a stream's own buffers while the batch before them is being written: one `writev` for
- * many small reads, no copy, no stage in between, at most `highWaterBytes` (plus one read) held.
+ * many small reads, no copy, no stage in between, at most `highWaterBytes` (plus one read) held, and
+ * as much again in the batch that was given out. That one counts as done with at the next call.
  */
 export function gather(body: Readable, options: GatherOptions = {}): Gather {
   const { signal, idleMs = 60_000, highWaterBytes = 1024 * 1024 } = options
   let buffers: Buffer[] = []
   let bytes = 0
+  let given = 0
   let end: BodyEnd | undefined
   let wake: (() => void) | undefined
   let idle: NodeJS.Timeout | undefined
@@ -62,15 +76,19 @@ export function gather(body: Readable, options: GatherOptions = {}): Gather {
     clearTimeout(idle)
     // Bytes that the kernel has handed over already are part of what arrived.
     if (why === 'stopped') takeBuffered()
-    detach()
+    letGo()
     notify()
   }
 
-  const onData = (chunk: Buffer) => {
+  const add = (chunk: Buffer) => {
     buffers.push(chunk)
     bytes += chunk.byteLength
+    heldByAll += chunk.byteLength
+  }
+  const onData = (chunk: Buffer) => {
+    add(chunk)
     idle?.refresh()
-    if (bytes >= highWaterBytes) {
+    if (bytes >= highWaterBytes || (heldByAll >= ALL_BYTES && bytes >= LEAST_BYTES)) {
       body.pause()
       clearTimeout(idle)
       idle = undefined
@@ -88,13 +106,10 @@ export function gather(body: Readable, options: GatherOptions = {}): Gather {
   function takeBuffered() {
     body.off('data', onData)
     body.pause()
-    for (let chunk = body.read(); chunk !== null; chunk = body.read()) {
-      buffers.push(chunk as Buffer)
-      bytes += (chunk as Buffer).byteLength
-    }
+    for (let chunk = body.read(); chunk !== null; chunk = body.read()) add(chunk as Buffer)
   }
 
-  function detach() {
+  function letGo() {
     clearTimeout(idle)
     body.off('data', onData).off('end', onEnd)
     for (const cut of CUTS) body.off(cut, onCut)
@@ -120,8 +135,16 @@ export function gather(body: Readable, options: GatherOptions = {}): Gather {
     get end() {
       return end
     },
-    detach,
+    detach() {
+      letGo()
+      heldByAll -= given + bytes
+      given = 0
+      bytes = 0
+      buffers = []
+    },
     async next() {
+      heldByAll -= given
+      given = 0
       if (bytes === 0 && end === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve
@@ -129,6 +152,7 @@ export function gather(body: Readable, options: GatherOptions = {}): Gather {
       }
       if (bytes === 0) return null
       const batch = { buffers, bytes }
+      given = bytes
       buffers = []
       bytes = 0
       if (end === undefined && body.isPaused()) {

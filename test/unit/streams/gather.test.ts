@@ -1,5 +1,5 @@
 import { PassThrough, Readable } from 'node:stream'
-import { describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type Gather, gather } from '../../../src/streams/gather.ts'
 
 async function drain(source: Gather): Promise<string> {
@@ -8,6 +8,11 @@ async function drain(source: Gather): Promise<string> {
     text += Buffer.concat(batch.buffers).toString()
   return text
 }
+
+const undo: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const step of undo.splice(0)) await step()
+})
 
 describe('gather', () => {
   it('gives everything in order and says that it is complete', async () => {
@@ -44,6 +49,43 @@ describe('gather', () => {
     body.end()
     expect((await drain(source)).length).toBe(320)
     expect(source.end).toBe('complete')
+  })
+
+  it('lets a body hold less while all of them hold much, and as much as before after that', async () => {
+    const turn = () => new Promise(setImmediate)
+    const chunk = Buffer.alloc(64 * 1024)
+    const start = () => {
+      const body = new PassThrough({ highWaterMark: 2 ** 30 })
+      const source = gather(body)
+      undo.push(async () => source.detach())
+      return { body, source }
+    }
+    const fill = async (body: PassThrough) => {
+      for (let n = 0; n < 16 && !body.isPaused(); n++) {
+        body.write(chunk)
+        await turn()
+      }
+    }
+    const others = Array.from({ length: 20 }, start)
+    for (const { body } of others) await fill(body)
+    const { body, source } = start()
+    body.write(chunk)
+    await turn()
+    expect(body.isPaused()).toBe(true)
+
+    // Given out is still held, until the next batch is asked for or the body let go of.
+    for (const other of others) await other.source.next()
+    await source.next()
+    body.write(chunk)
+    await turn()
+    expect(body.isPaused()).toBe(true)
+    for (const other of others) other.source.detach()
+    await source.next()
+    body.write(chunk)
+    await turn()
+    expect(body.isPaused()).toBe(false)
+    await fill(body)
+    expect((await source.next())?.bytes).toBe(2 ** 20)
   })
 
   it('keeps what arrived when the stream breaks', async () => {

@@ -91,6 +91,9 @@ export async function append<P>(
   const appender =
     takeOpen(lock) ?? (await core.storage.append(upload.storageKey, upload.offset, lock.isOurs))
   const stop = stopSignal(core, lock)
+  const digest = openRunningDigest(core, upload)
+  const check = input.verify && openBodyCheck(core, upload, input.verify)
+  // The last of what is opened: from here on it holds bytes, until it is let go of.
   const source = gather(input.body, { signal: stop.signal, idleMs: core.limits.idleMs })
   const run: Run<P> = {
     core,
@@ -99,8 +102,8 @@ export async function append<P>(
     appender,
     source,
     mode,
-    digest: openRunningDigest(core, upload),
-    check: input.verify && openBodyCheck(core, upload, input.verify),
+    digest,
+    check,
     progress: input.progress,
     confirm: input.confirm,
     last: input.last,

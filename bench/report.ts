@@ -16,6 +16,17 @@ export interface Report {
   took: Record<string, number>
   /** Scenarios that broke, with what they said. */
   failures: Record<string, string>
+  /** Of what was put together from several runs: which scenarios are of which. */
+  parts?: Part[]
+}
+
+/** Scenarios that were measured in one run. */
+interface Part {
+  scenarios: string[]
+  commit: string
+  date: string
+  runs: number
+  loadBefore: Machine['loadBefore']
 }
 
 const HEADINGS = ['figure', 'to reach', 'measured', 'beside', 'ratio', 'verdict', 'note']
@@ -68,27 +79,45 @@ export function markdownTable(rows: readonly Row[]): string {
 }
 
 /** What stands above the table: how many figures are reached, and on what it was measured. */
-export function summary({ machine, postgres, quick, runs, rows, failures }: Report): string[] {
+export function summary(report: Report): string[] {
+  const { machine, postgres, quick, rows, failures } = report
   const count = (verdict: string) => rows.filter((row) => judge(row).verdict === verdict).length
-  const load = `load average before it ${machine.loadBefore}`
+  const parts = partsOf(report)
+  const name = ({ scenarios }: Part) => (parts.length > 1 ? `${scenarios.join(', ')}: ` : '')
   return [
     `${count('met')} met, ${count('lost')} lost, ${count('absent')} absent, ${count('for information')} for information.`,
-    `${machine.date}, commit ${machine.commit}; ${machine.system}; ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.fileSystem}; Node ${machine.node}; ${postgres === null ? 'no Postgres' : `Postgres ${postgres}`}; ${load}.`,
-    `Medians of ${runs} alternating runs after a warm-up${quick ? '; short form (--quick): the figures are smaller than those of the targets' : ''}.`,
-    ...Object.entries(failures).map(([name, why]) => `The scenario ${name} broke: ${why}`),
+    `${machine.system}; ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.fileSystem}; Node ${machine.node}; ${postgres === null ? 'no Postgres' : `Postgres ${postgres}`}.`,
+    `Medians of alternating runs after a warm-up${quick ? '; short form (--quick): the figures are smaller than those of the targets' : ''}.`,
+    ...parts.map(
+      (part) =>
+        `${name(part)}${part.runs} ${part.runs === 1 ? 'run' : 'runs'}, ${part.date}, commit ${part.commit}, load average before it ${part.loadBefore}.`,
+    ),
+    ...Object.entries(failures).map(([scenario, why]) => `The scenario ${scenario} broke: ${why}`),
   ]
 }
 
-/** Several runs as one: of a figure that is in more than one the last counts. */
+function partsOf({ parts, took, machine, runs }: Report): Part[] {
+  const { commit, date, loadBefore } = machine
+  return parts ?? [{ scenarios: Object.keys(took), commit, date, runs, loadBefore }]
+}
+
+/** Several runs as one: of a figure, and of a scenario, that is in more than one the last counts. */
 export function merge(reports: readonly Report[]): Report {
   const last = reports.at(-1)
   if (last === undefined) throw new Error('nothing to show')
   const rows = new Map<string, Row>()
   for (const row of reports.flatMap((report) => report.rows)) rows.set(keyOf(row), row)
+  const seen = new Set<string>()
+  const parts: Part[] = []
+  for (const part of reports.flatMap(partsOf).reverse()) {
+    const scenarios = part.scenarios.filter((name) => !seen.has(name))
+    for (const name of scenarios) seen.add(name)
+    if (scenarios.length > 0) parts.unshift({ ...part, scenarios })
+  }
   return {
     ...last,
+    parts,
     quick: reports.some((report) => report.quick),
-    runs: Math.min(...reports.map((report) => report.runs)),
     postgres: reports.map((report) => report.postgres).findLast((found) => found !== null) ?? null,
     rows: [...rows.values()],
     took: Object.assign({}, ...reports.map((report) => report.took)),

@@ -11,7 +11,10 @@ import { brotliDecompress } from 'node:zlib'
  */
 const SHIPPED = fileURLToPath(new URL('./empty-database.br', import.meta.url))
 
-/** Beside the folder: where it is written out first. A name that nobody else chooses. */
+/**
+ * Beside the folder: where it is written out first. A name that nobody else chooses; what lies there
+ * belongs to whoever holds the folder above (hold-directory.ts).
+ */
 const UNPACKING = '.landfall-unpacking'
 
 /** What is said where the folder cannot be replaced: a mount point, a link, or not our parent. */
@@ -23,6 +26,7 @@ const NOT_TO_BE_REPLACED: ReadonlySet<string | undefined> = new Set([
   'ENOTEMPTY',
   'EEXIST',
   'EPERM',
+  'EROFS',
 ])
 
 /**
@@ -59,13 +63,13 @@ export async function unpackEmptyDatabase(folder: string, shipped = SHIPPED): Pr
   const content = await promisify(brotliDecompress)(packed.subarray(STAMP_BYTES))
   const unpacking = path.join(path.dirname(folder), UNPACKING)
   const remove = () => rm(unpacking, { recursive: true, force: true })
-  await remove()
   try {
+    await remove()
     writeOut(content, unpacking)
     await rename(unpacking, folder)
     return true
   } catch (error) {
-    await remove()
+    await remove().catch(() => {})
     if (NOT_TO_BE_REPLACED.has((error as NodeJS.ErrnoException).code)) return false
     throw error
   }

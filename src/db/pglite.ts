@@ -1,4 +1,4 @@
-import { chmod, mkdir, realpath, stat } from 'node:fs/promises'
+import { chmod, mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { drizzle } from 'drizzle-orm/pglite'
@@ -27,7 +27,7 @@ export async function openEmbedded(
 ): Promise<OpenDatabase> {
   await mkdir(dataDir, { recursive: true })
   const hold = await holdDirectory(dataDir)
-  const folder = await behindLinks(path.join(dataDir, 'db'))
+  const folder = path.join(dataDir, 'db')
   const client = await openFolder(folder).catch(async (error: unknown) => {
     await hold.release()
     throw error
@@ -47,13 +47,6 @@ export async function openEmbedded(
     },
   }
 }
-
-/** PGlite follows no link. */
-const behindLinks = (folder: string) =>
-  realpath(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return folder
-    throw error
-  })
 
 async function openFolder(folder: string): Promise<PGlite> {
   await unpackEmptyDatabase(folder)

@@ -29,7 +29,7 @@ function toSql(condition: Condition): SQL | undefined {
 function containing(term: string): SQL | undefined {
   const pattern = `%${term.replace(/[\\%_]/g, '\\$&')}%`
   const inName = sql`lower(${mediaFiles.name}) like lower(${pattern}::text)`
-  // What is no part of a number is in no id: a quarter of the work, where every file is looked at.
+  // What is no part of a number is in no id, and need not be looked for there.
   return /^-?\d+$|^-$/.test(term) ? or(inName, sql`${mediaFiles.id}::text like ${pattern}`) : inName
 }
 

@@ -7,7 +7,7 @@ export type BodyEnd =
   | 'cut'
   /** Nothing arrived for the idle time. */
   | 'idle'
-  /** The stop signal fired. */
+  /** The stop signal fired, or it was let go of. */
   | 'stopped'
 
 export interface Batch {
@@ -39,7 +39,7 @@ export interface GatherOptions {
  * what is written has left the processor's cache.
  */
 const ALL_BYTES = 20 * 1024 * 1024
-/** What a body may hold all the same: one read. */
+/** What a body may gather all the same: one read; and as much may be in the batch that it gave out. */
 const LEAST_BYTES = 64 * 1024
 
 /** Gathered, or given out and not yet done with, by all bodies. */
@@ -61,6 +61,7 @@ export function gather(body: Readable, options: GatherOptions = {}): Gather {
   let buffers: Buffer[] = []
   let bytes = 0
   let given = 0
+  let detached = false
   let end: BodyEnd | undefined
   let wake: (() => void) | undefined
   let idle: NodeJS.Timeout | undefined
@@ -81,6 +82,8 @@ export function gather(body: Readable, options: GatherOptions = {}): Gather {
   }
 
   const add = (chunk: Buffer) => {
+    // Somebody else's listener may have had us let go within the same event.
+    if (detached) return
     buffers.push(chunk)
     bytes += chunk.byteLength
     heldByAll += chunk.byteLength
@@ -136,11 +139,15 @@ export function gather(body: Readable, options: GatherOptions = {}): Gather {
       return end
     },
     detach() {
+      detached = true
       letGo()
       heldByAll -= given + bytes
       given = 0
       bytes = 0
       buffers = []
+      // Nothing comes any more for whoever waits.
+      end ??= 'stopped'
+      notify()
     },
     async next() {
       heldByAll -= given

@@ -174,9 +174,9 @@ describe('files that wait for their inspection', () => {
     }
     const last = await home.start()
     const answers = await headAll(last)
-    // Two are looked at at a time: no other has been looked at twice.
+    // Two are looked at at a time: three deaths are six tries at the most, two of each that is refused.
     const refused = answers.filter(({ status }) => status === 415)
-    expect(refused.length).toBeLessThanOrEqual(2)
+    expect(refused.length).toBeLessThanOrEqual(3)
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(8 - refused.length)
     expect((await list(last)).count).toBe(8 - refused.length)
   })

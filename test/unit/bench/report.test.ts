@@ -79,9 +79,22 @@ describe('several runs', () => {
     expect(rows).toEqual([later, absent, lost])
   })
 
-  it('are as long and as short as the shortest of them', () => {
-    const merged = merge([report([wall], { quick: true, runs: 3 }), report([lost])])
-    expect(merged).toMatchObject({ quick: true, runs: 3 })
+  it('are quick when one of them was', () => {
+    expect(merge([report([wall], { quick: true }), report([lost])]).quick).toBe(true)
+  })
+
+  it('say of each scenario in which run it was measured last, also when put together twice', () => {
+    const first = report([wall], { took: { tus: 5, list: 9 }, runs: 3 })
+    const again = report([wall], { took: { tus: 4 } })
+    const last = report([lost], { took: { start: 1 } })
+    const lines = summary(merge([merge([first, again]), last])).filter((line) =>
+      /commit/.test(line),
+    )
+    expect(lines).toEqual([
+      'list: 3 runs, 2026-01-02, commit abc, load average before it 0.1.',
+      'tus: 5 runs, 2026-01-02, commit abc, load average before it 0.1.',
+      'start: 5 runs, 2026-01-02, commit abc, load average before it 0.1.',
+    ])
   })
 })
 

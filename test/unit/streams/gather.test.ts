@@ -51,41 +51,76 @@ describe('gather', () => {
     expect(source.end).toBe('complete')
   })
 
-  it('lets a body hold less while all of them hold much, and as much as before after that', async () => {
+  describe('with other bodies', () => {
     const turn = () => new Promise(setImmediate)
     const chunk = Buffer.alloc(64 * 1024)
-    const start = () => {
+    function start(signal?: AbortSignal) {
       const body = new PassThrough({ highWaterMark: 2 ** 30 })
-      const source = gather(body)
+      const source = gather(body, signal ? { signal } : {})
       undo.push(async () => source.detach())
       return { body, source }
     }
-    const fill = async (body: PassThrough) => {
-      for (let n = 0; n < 16 && !body.isPaused(); n++) {
+    /** As much as it takes, 2 MiB at the most; how much that is. */
+    async function fill({ body }: { body: PassThrough }): Promise<number> {
+      for (let n = 1; n <= 32; n++) {
         body.write(chunk)
         await turn()
+        if (body.isPaused()) return n * chunk.length
       }
+      return 32 * chunk.length
     }
-    const others = Array.from({ length: 20 }, start)
-    for (const { body } of others) await fill(body)
-    const { body, source } = start()
-    body.write(chunk)
-    await turn()
-    expect(body.isPaused()).toBe(true)
 
-    // Given out is still held, until the next batch is asked for or the body let go of.
-    for (const other of others) await other.source.next()
-    await source.next()
-    body.write(chunk)
-    await turn()
-    expect(body.isPaused()).toBe(true)
-    for (const other of others) other.source.detach()
-    await source.next()
-    body.write(chunk)
-    await turn()
-    expect(body.isPaused()).toBe(false)
-    await fill(body)
-    expect((await source.next())?.bytes).toBe(2 ** 20)
+    it('holds less while all of them hold much, and as much as before after that', async () => {
+      const others = Array.from({ length: 20 }, () => start())
+      for (const other of others) expect(await fill(other)).toBe(2 ** 20)
+      const one = start()
+      expect(await fill(one)).toBe(chunk.length)
+      // What was given out is still held, until the next batch is asked for or the body let go of.
+      for (const { source } of others) await source.next()
+      await one.source.next()
+      expect(await fill(one)).toBe(chunk.length)
+      for (const { source } of others) source.detach()
+      await one.source.next()
+      expect(await fill(one)).toBe(2 ** 20)
+    })
+
+    it('counts nothing of one that has been given out, cut, stopped or let go of', async () => {
+      const { body, source } = start()
+      for (let n = 0; n < 640; n++) {
+        body.write(chunk)
+        await source.next()
+      }
+      source.detach()
+      const endings: ((body: PassThrough, stop: AbortController) => void)[] = [
+        (each) => each.destroy(),
+        (each) => each.end(),
+        (_each, stop) => stop.abort(),
+        () => {},
+      ]
+      for (let n = 0; n < 48; n++) {
+        const stop = new AbortController()
+        const ended = start(stop.signal)
+        await fill(ended)
+        await ended.source.next()
+        await fill(ended)
+        endings[n % 4]?.(ended.body, stop)
+        await turn()
+        // With what was given out still in use, and with everything given out.
+        if (n >= 24) await ended.source.next()
+        ended.source.detach()
+        ended.source.detach()
+      }
+      for (let n = 0; n < 20; n++) expect(await fill(start())).toBe(2 ** 20)
+      expect(await fill(start())).toBe(chunk.length)
+    })
+
+    it('leaves nobody waiting when it is let go of', async () => {
+      const { source } = start()
+      const waiting = source.next()
+      source.detach()
+      expect(await waiting).toBeNull()
+      expect(source.end).toBe('stopped')
+    })
   })
 
   it('keeps what arrived when the stream breaks', async () => {

@@ -65,35 +65,24 @@ describe('with a child that misbehaves', () => {
     expect(done).toEqual(names)
   })
 
-  it('tells that a job begins when it does, not while it waits', async () => {
-    const inspector = start({ childModule, processes: 1 })
-    const order: string[] = []
-    const begins = (name: string) => async () => void order.push(`begins ${name}`)
-    const names = ['slow', 'a']
-    await Promise.all(
-      names.map(async (name) => {
-        await inspector.inspect(job(name), begins(name))
-        order.push(`done ${name}`)
-      }),
-    )
-    expect(order).toEqual(['begins slow', 'done slow', 'begins a', 'done a'])
-  })
-
-  it('lets whoever was told go on before the next file begins', async () => {
-    const inspector = start({ childModule, processes: 1 })
-    const order: string[] = []
-    const begins = (name: string) => async () => void order.push(`begins ${name}`)
-    const names = ['slow', 'a']
-    await Promise.all(
-      names.map(async (name) => {
-        await inspector.inspect(job(name), begins(name))
-        // Through as many functions as there may be between the inspection and what it is for.
-        for (let depth = 0; depth < 50; depth++) await null
-        order.push(`went on with ${name}`)
-      }),
-    )
-    expect(order).toEqual(['begins slow', 'went on with slow', 'begins a', 'went on with a'])
-  })
+  // Through as many functions as there may be between the inspection and what it is for.
+  it.each([0, 50])(
+    'tells that a job begins when whoever waited for the one before has gone on, %i calls deep',
+    async (depth) => {
+      const inspector = start({ childModule, processes: 1 })
+      const order: string[] = []
+      const begins = (name: string) => async () => void order.push(`begins ${name}`)
+      const names = ['slow', 'a']
+      await Promise.all(
+        names.map(async (name) => {
+          await inspector.inspect(job(name), begins(name))
+          for (let n = 0; n < depth; n++) await null
+          order.push(`done ${name}`)
+        }),
+      )
+      expect(order).toEqual(['begins slow', 'done slow', 'begins a', 'done a'])
+    },
+  )
 
   it('does not look at a file that may not begin', async () => {
     const inspector = start({ childModule, processes: 1 })

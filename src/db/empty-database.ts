@@ -53,14 +53,20 @@ export interface Manifest {
  *
  * @param folder of the embedded database.
  * @returns whether it is there now because of this; false leaves everything as it was.
- * @throws what the file system says, such as that the disk is full. Nothing is left of it then.
+ * @throws what the file system says, such as that the disk is full, or that the shipped one is
+ * damaged. Nothing is left of it then.
  */
 export async function unpackEmptyDatabase(folder: string, shipped = SHIPPED): Promise<boolean> {
   const there = await readdir(folder).catch(ifMissing)
   if (there !== null && there.length > 0) return false
   const packed = await readFile(shipped).catch(ifMissing)
   if (packed === null) return false
-  const content = await promisify(brotliDecompress)(packed.subarray(STAMP_BYTES))
+  const compressed = packed.subarray(STAMP_BYTES)
+  const content = await promisify(brotliDecompress)(compressed).catch((cause: unknown) => {
+    throw new Error(`${shipped} is damaged: install Landfall again, or run npm run build`, {
+      cause,
+    })
+  })
   const unpacking = path.join(path.dirname(folder), UNPACKING)
   const remove = () => rm(unpacking, { recursive: true, force: true })
   try {

@@ -135,7 +135,9 @@ describe('the empty database that is shipped', () => {
     const home = await createFolder()
     const cut = path.join(home, 'cut.br')
     await writeFile(cut, (await readFile(emptyDatabase())).subarray(0, 100_000))
-    await expect(unpackEmptyDatabase(path.join(home, 'db'), cut)).rejects.toThrow()
+    await expect(unpackEmptyDatabase(path.join(home, 'db'), cut)).rejects.toThrow(
+      `${cut} is damaged: install Landfall again`,
+    )
     expect(await readdir(home)).toEqual(['cut.br'])
   })
 
